@@ -1,0 +1,238 @@
+//! API keys: their format, and how a request carries one. Pure.
+//!
+//! Not a look-up: a well-formed key may belong to nobody. Format: `wk_`, then 32 random bytes as one
+//! 43-digit base62 number, then a checksum of 6 base62 digits: the first 32 bits of the SHA-256 of all that
+//! stands before it. Invariants: a key with a typo is refused without a look-up; a key that occurs twice is
+//! malformed; a key is never read from the query.
+//! Spec: RFC 6750 §2.1 (`Authorization: Bearer`), DESIGN §2 and §4.
+
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use sha2::{Digest, Sha256};
+
+use super::grammar::trim_ows;
+use super::{CredentialFault, Extraction};
+use crate::keys::record::ApiKeyDigest;
+use crate::secret::Secret;
+
+/// What every key begins with, so that secret scanners know one.
+pub const PREFIX: &str = "wk_";
+
+/// The header that carries a key.
+pub const HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Digits that hold 32 bytes: 62^43 is just above 2^256.
+const RANDOM_DIGITS: usize = 43;
+/// Digits that hold 32 bits.
+const CHECKSUM_DIGITS: usize = 6;
+/// Characters of a whole key.
+const LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECKSUM_DIGITS;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Makes a key of 32 random bytes.
+#[must_use]
+pub fn generate(random: &[u8; 32]) -> Secret {
+    let mut key = Vec::with_capacity(LENGTH);
+    key.extend_from_slice(PREFIX.as_bytes());
+    key.extend_from_slice(&base62::<RANDOM_DIGITS>(random));
+    let checksum = checksum(&key);
+    key.extend_from_slice(&checksum);
+    Secret::new(key)
+}
+
+/// The digest under which a key is stored and looked up: SHA-256 of its whole text.
+#[must_use]
+pub fn digest(key: &str) -> ApiKeyDigest {
+    digest_of(key.as_bytes())
+}
+
+/// Reads the key of a request: `X-API-Key` and, where the route takes it, `Authorization: Bearer`.
+///
+/// `Authorization` with another scheme is somebody else's credential and counts as absent.
+#[must_use]
+pub fn extract(headers: &HeaderMap, bearer: bool) -> Extraction<ApiKeyDigest> {
+    let mut found = headers.get_all(HEADER).iter().map(|value| trim_ows(value.as_bytes()));
+    let (own, another) = (found.next(), found.next());
+    let (from_bearer, authorizations) = if bearer { bearer_token(headers) } else { (None, 0) };
+
+    let key = match (own, from_bearer) {
+        (None, None) => return Extraction::Absent,
+        (Some(_), Some(_)) => return Extraction::Malformed(CredentialFault::Duplicate("the API key")),
+        (Some(key), None) | (None, Some(key)) => key,
+    };
+    if another.is_some() || (from_bearer.is_some() && authorizations > 1) {
+        return Extraction::Malformed(CredentialFault::Duplicate("the API key"));
+    }
+    if !is_well_formed(key) {
+        return Extraction::Malformed(CredentialFault::Malformed(
+            "the API key does not have the form of one",
+        ));
+    }
+    Extraction::Present(digest_of(key))
+}
+
+/// Whether `Authorization` has an API key as a bearer token, be it the one that was verified or not.
+#[must_use]
+pub fn is_bearer(headers: &HeaderMap) -> bool {
+    bearer_tokens(headers).any(is_well_formed)
+}
+
+/// The first bearer token, and how many `Authorization` lines there are.
+fn bearer_token(headers: &HeaderMap) -> (Option<&[u8]>, usize) {
+    (bearer_tokens(headers).next(), headers.get_all(AUTHORIZATION).iter().count())
+}
+
+fn bearer_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
+        let value = trim_ows(value.as_bytes());
+        let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
+        let (scheme, token) = value.split_at_checked(end)?;
+        scheme.eq_ignore_ascii_case(b"bearer").then(|| trim_ows(token))
+    })
+}
+
+fn is_well_formed(key: &[u8]) -> bool {
+    if key.len() != LENGTH || !key.starts_with(PREFIX.as_bytes()) {
+        return false;
+    }
+    let Some((body, sum)) = key.split_last_chunk::<CHECKSUM_DIGITS>() else { return false };
+    body.iter().skip(PREFIX.len()).all(u8::is_ascii_alphanumeric) && *sum == checksum(body)
+}
+
+fn checksum(body: &[u8]) -> [u8; CHECKSUM_DIGITS] {
+    let hash = Sha256::digest(body);
+    base62(hash.get(..4).unwrap_or_default())
+}
+
+fn digest_of(key: &[u8]) -> ApiKeyDigest {
+    ApiKeyDigest(Sha256::digest(key).into())
+}
+
+/// A big-endian number as base62 digits of fixed width. Every value has its own text, so nothing is biased.
+fn base62<const DIGITS: usize>(bytes: &[u8]) -> [u8; DIGITS] {
+    let mut digits = [0_u8; DIGITS];
+    for byte in bytes {
+        let mut carry = u32::from(*byte);
+        for digit in digits.iter_mut().rev() {
+            let value = u32::from(*digit) * 256 + carry;
+            *digit = u8::try_from(value % 62).unwrap_or_default();
+            carry = value / 62;
+        }
+    }
+    digits.map(|digit| ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{LENGTH, digest, extract, generate};
+    use crate::credential::{CredentialFault, Extraction};
+
+    fn key(seed: u8) -> String {
+        let secret = generate(&std::array::from_fn(|index| u8::try_from(index).unwrap().wrapping_mul(seed)));
+        secret.expose_text().unwrap().to_owned()
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+            })
+            .collect()
+    }
+
+    fn is_malformed(lines: &[(&'static str, &str)]) -> bool {
+        matches!(extract(&headers(lines), true), Extraction::Malformed(CredentialFault::Malformed(_)))
+    }
+
+    #[test]
+    fn a_generated_key_is_found_by_its_digest() {
+        let key = key(7);
+        assert_eq!(key.len(), LENGTH);
+        assert!(key.starts_with("wk_"));
+        let found = extract(&headers(&[("x-api-key", &format!(" \t{key} "))]), false);
+        assert_eq!(found, Extraction::Present(digest(&key)));
+    }
+
+    #[test]
+    fn the_ends_of_the_random_range_have_keys_of_their_own() {
+        let low = generate(&[0; 32]);
+        let high = generate(&[255; 32]);
+        assert!(low.expose().starts_with(b"wk_0000000000000000000000000000000000000000000"));
+        assert_eq!(high.len(), LENGTH);
+        assert!(!high.ct_eq(low.expose()));
+    }
+
+    #[test]
+    fn the_random_part_is_the_number_in_base_62() {
+        let mut random = [0; 32];
+        random[30] = 1;
+        random[31] = 6;
+        let text = generate(&random).expose_text().unwrap().to_owned();
+        assert_eq!(&text[3..46], "000000000000000000000000000000000000000004E", "262 is 4 * 62 + 14");
+    }
+
+    #[test]
+    fn any_changed_character_is_malformed() {
+        let key = key(11);
+        for at in 0..key.len() {
+            let mut bytes = key.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(is_malformed(&[("x-api-key", &changed)]), "character {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_key_is_malformed() {
+        let key = key(3);
+        assert!(is_malformed(&[("x-api-key", "")]));
+        assert!(is_malformed(&[("x-api-key", "   ")]));
+        assert!(is_malformed(&[("x-api-key", &format!("{key},{key}"))]));
+        assert!(is_malformed(&[("x-api-key", &format!("Bearer {key}"))]));
+        assert!(is_malformed(&[("x-api-key", "wk_é")]));
+        assert!(is_malformed(&[("authorization", "Bearer")]));
+        assert!(is_malformed(&[("authorization", "Bearer ")]));
+        assert!(is_malformed(&[("authorization", &format!("Bearer {key} {key}"))]));
+    }
+
+    #[test]
+    fn a_key_that_occurs_twice_is_a_duplicate() {
+        let key = key(5);
+        let bearer = format!("Bearer {key}");
+        for lines in [
+            vec![("x-api-key", key.as_str()), ("x-api-key", key.as_str())],
+            vec![("x-api-key", key.as_str()), ("authorization", bearer.as_str())],
+            vec![("authorization", bearer.as_str()), ("authorization", bearer.as_str())],
+            vec![("authorization", "Basic dTpw"), ("authorization", bearer.as_str())],
+        ] {
+            assert_eq!(
+                extract(&headers(&lines), true),
+                Extraction::Malformed(CredentialFault::Duplicate("the API key")),
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bearer_counts_only_where_the_route_takes_it() {
+        let key = key(9);
+        let bearer = format!("bEARER   {key}");
+        let lines = headers(&[("authorization", &bearer)]);
+        assert_eq!(extract(&lines, true), Extraction::Present(digest(&key)));
+        assert_eq!(extract(&lines, false), Extraction::Absent);
+        let both = headers(&[("authorization", &bearer), ("x-api-key", &key)]);
+        assert_eq!(extract(&both, false), Extraction::Present(digest(&key)));
+    }
+
+    #[test]
+    fn another_authorization_scheme_is_absent() {
+        let key = key(9);
+        let basic = headers(&[("authorization", "Basic dTpw")]);
+        assert_eq!(extract(&basic, true), Extraction::Absent);
+        let beside = headers(&[("authorization", "Basic dTpw"), ("x-api-key", &key)]);
+        assert_eq!(extract(&beside, true), Extraction::Present(digest(&key)));
+    }
+}
