@@ -1,0 +1,234 @@
+//! Signature schemes as data: where a signature is, which bytes it covers, and how it is computed. Pure.
+//!
+//! Not a list of senders: those are `config/schemes/*.toml`, read through the same parser as a user's own
+//! scheme ([`preset()`]). Invariants: a [`Scheme`] exists only where its description has no fault; a time or
+//! id that it reads is always part of the signed bytes; a secret that is empty makes no [`VerifyKey`]; an
+//! [`Attempt`] that lacks anything fails.
+//! Spec: DESIGN §6, `config/schemes/README.md`.
+//!
+//! The files, in the order in which they matter: [`spec`] (the language) → `template` (the signed bytes) →
+//! `compile` (all faults at once) → `extract` (head → credential) → `attempt` (bytes → verdict) → `sign`
+//! (the other direction, for samples) → `explain` (what was signed, for people); [`preset()`] and [`kind`] name
+//! schemes.
+
+pub mod kind;
+pub mod preset;
+pub mod size;
+pub mod spec;
+
+mod attempt;
+mod compile;
+mod explain;
+mod extract;
+mod key;
+mod sign;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderName;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use attempt::Attempt;
+pub use compile::SchemeFault;
+pub use extract::{MAX_CANDIDATES, SignatureCredential};
+pub use key::{SecretFault, VerifyKey};
+pub use preset::{preset, presets};
+pub use spec::SchemeSpec;
+
+use spec::BodyRule;
+use template::{Part, Template};
+
+use crate::verify::timestamp::Unit;
+
+/// The label of a scheme that is no preset. Labels are a closed set, so that metrics may carry them.
+pub const CUSTOM: &str = "custom";
+
+/// A scheme as a record names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum SchemeChoice {
+    /// A preset, by name.
+    Preset(String),
+    /// A scheme written out.
+    Inline(Box<SchemeSpec>),
+}
+
+/// The scheme that a record names, ready for use.
+///
+/// # Errors
+/// Every fault of an inline scheme, or that there is no such preset.
+pub fn resolve(choice: &SchemeChoice) -> Result<Arc<Scheme>, Vec<SchemeFault>> {
+    match choice {
+        SchemeChoice::Preset(name) => preset(name)
+            .cloned()
+            .ok_or_else(|| vec![SchemeFault::new("scheme", format!("there is no preset `{name}`"))]),
+        SchemeChoice::Inline(spec) => Scheme::compile(spec, CUSTOM).map(Arc::new),
+    }
+}
+
+/// A checked scheme.
+#[derive(Debug)]
+pub struct Scheme {
+    label: &'static str,
+    spec: SchemeSpec,
+    reader: Reader,
+    template: Option<Template>,
+    timestamp: Option<TimestampSource>,
+    id: Vec<HeaderName>,
+    /// What stands before a signature, in whichever form: `sha256=`, `v1=`, `v1,`.
+    prefix: String,
+}
+
+/// How the signature header is read.
+#[derive(Debug)]
+struct Reader {
+    headers: Vec<HeaderName>,
+    form: Form,
+}
+
+/// The form of its value.
+#[derive(Debug)]
+enum Form {
+    Plain { prefix: String, optional: bool },
+    List { separator: u8, tag_separator: u8, tag: String },
+}
+
+/// Where the signed time is.
+#[derive(Debug)]
+struct TimestampSource {
+    place: TimestampPlace,
+    unit: Unit,
+    tolerance: u32,
+}
+
+#[derive(Debug)]
+enum TimestampPlace {
+    Header(Vec<HeaderName>),
+    Field(String),
+}
+
+impl Scheme {
+    /// The preset's name, or [`CUSTOM`].
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// The scheme as written.
+    #[must_use]
+    pub fn spec(&self) -> &SchemeSpec {
+        &self.spec
+    }
+
+    /// The signature header, the first where there are aliases.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        self.reader.headers.first().map_or("", HeaderName::as_str)
+    }
+
+    /// Name of the algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> &'static str {
+        self.spec.algorithm.name()
+    }
+
+    /// Name of the encoding; `None` for a token.
+    #[must_use]
+    pub fn encoding(&self) -> Option<&'static str> {
+        self.spec.encoding.map(crate::credential::grammar::Encoding::name)
+    }
+
+    /// What stands before each signature (`sha256=`, `v1=`, `v1,`), or nothing.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The headers that carry the credential and must not reach the application. The signed time and id are
+    /// no secrets and stay.
+    #[must_use]
+    pub fn credential_headers(&self) -> &[HeaderName] {
+        &self.reader.headers
+    }
+
+    /// The largest body that the sender sends, in bytes, where that is more than the proxy's default.
+    #[must_use]
+    pub fn max_body(&self) -> Option<u64> {
+        self.spec.max_body.map(|size| size.0)
+    }
+
+    /// How far a signed time may be from now, in seconds; `None` where no time is signed.
+    #[must_use]
+    pub fn tolerance_seconds(&self) -> Option<u32> {
+        self.timestamp.as_ref().map(|source| source.tolerance)
+    }
+
+    /// Whether the signature covers where the request goes: the target or URL, or path and query.
+    ///
+    /// Not where the body follows at once: its beginning could pass for the end of the target.
+    #[must_use]
+    pub fn binds_target(&self) -> bool {
+        let signs = self.signs(&Part::Target)
+            || self.signs(&Part::Url)
+            || (self.signs(&Part::Path) && self.signs(&Part::Query));
+        signs && !self.template.as_ref().is_some_and(Template::joins_target_and_body)
+    }
+
+    /// Whether the signature covers the body.
+    #[must_use]
+    pub fn binds_body(&self) -> bool {
+        self.template.as_ref().is_some_and(|template| template.body)
+    }
+
+    /// Whether the signature covers the message id.
+    #[must_use]
+    pub fn signs_id(&self) -> bool {
+        self.signs(&Part::Id)
+    }
+
+    /// Whether the public URL must be configured for anything to verify.
+    #[must_use]
+    pub fn needs_url(&self) -> bool {
+        self.signs(&Part::Url)
+    }
+
+    /// Whether an empty body is refused.
+    #[must_use]
+    pub fn requires_body(&self) -> bool {
+        self.spec.body == Some(BodyRule::Required)
+    }
+
+    fn signs(&self, part: &Part) -> bool {
+        self.template.as_ref().is_some_and(|template| template.has(part))
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemeChoice {
+    /// By hand, because an untagged enum would hide which key of an inline scheme is wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Choice;
+        impl<'de> Visitor<'de> for Choice {
+            type Value = SchemeChoice;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a preset or a scheme")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<SchemeChoice, E> {
+                Ok(SchemeChoice::Preset(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SchemeChoice, A::Error> {
+                let spec = SchemeSpec::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(SchemeChoice::Inline(Box::new(spec)))
+            }
+        }
+        deserializer.deserialize_any(Choice)
+    }
+}
