@@ -1,0 +1,281 @@
+//! Where records live: the trait that every backend keeps, and what passes over it.
+//!
+//! Not the mirror (`keys/`), which answers requests from memory, and not the meaning of records: a store
+//! moves bytes that it cannot read. Invariants, checked for every backend by one conformance suite:
+//! - [`Store::commit`] is one atomic step: records, unique claims, change log and audit event, or nothing;
+//! - a commit is refused unless the audit head is the one that the writer saw, so writers are serialised;
+//! - the log replays every commit in order; where it no longer can, it says [`Followed::Gap`];
+//! - a namespace without its epoch is a fault, never an empty key set.
+
+pub mod embedded;
+pub mod open;
+pub mod redis;
+pub mod seal;
+pub mod writer;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::keys::record::RecordKey;
+
+/// How long [`Store::follow`] waits when there is nothing new. Also the period of the sign of life that
+/// staleness is measured by.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// A boxed future: what a method of a trait object returns.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Which life of the namespace this is: written when it is initialised, never again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch(pub Uuid);
+
+/// A place in the change log. Positions grow; they compare only within one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position {
+    /// The leading part: a sequence number, or a stream's milliseconds.
+    pub major: u64,
+    /// The part that orders entries of equal `major`.
+    pub minor: u64,
+}
+
+/// The MAC of an audit event: the head of the chain after it. All zero before the first event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditMac(pub [u8; 32]);
+
+/// What one record becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Write a record.
+    Put {
+        /// Which record.
+        key: RecordKey,
+        /// Its revision after this change.
+        revision: u64,
+        /// The revision that must be stored now; `None` = it must not exist.
+        expected: Option<u64>,
+        /// The stored form with its MAC; see `seal.rs`.
+        envelope: Arc<[u8]>,
+        /// Unique values that it holds from now on, beyond those it held.
+        claims: Vec<String>,
+        /// Unique values that it gives up.
+        releases: Vec<String>,
+    },
+    /// Remove a record for good.
+    Delete {
+        /// Which record.
+        key: RecordKey,
+        /// The revision of the removal: one above the last.
+        revision: u64,
+        /// The revision that must be stored now.
+        expected: u64,
+        /// Unique values that it gives up.
+        releases: Vec<String>,
+    },
+}
+
+/// Several operations that happen together or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// In order. At most one per record.
+    pub ops: Vec<Op>,
+    /// Records that must exist for the change to make sense: the workspace of a new key.
+    pub requires: Vec<RecordKey>,
+}
+
+/// One link of the audit chain, ready to append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLink {
+    /// The head that the writer saw; the commit is refused if it has moved.
+    pub previous: AuditMac,
+    /// The head after this event: its MAC.
+    pub mac: AuditMac,
+    /// The event, JSON.
+    pub event: Arc<[u8]>,
+}
+
+/// One entry of the change log: what followers apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Where it stands.
+    pub position: Position,
+    /// The audit head after it: proves on resume that this is the very entry applied last.
+    pub mac: AuditMac,
+    /// What happened, in order.
+    pub changes: Vec<Logged>,
+}
+
+/// What the log says of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logged {
+    /// It has this form now.
+    Put {
+        /// Which record.
+        key: RecordKey,
+        /// Its stored form with its MAC.
+        envelope: Arc<[u8]>,
+    },
+    /// It is gone.
+    Deleted {
+        /// Which record.
+        key: RecordKey,
+        /// The revision of the removal.
+        revision: u64,
+    },
+}
+
+/// Where the log stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Which life of the namespace.
+    pub epoch: Epoch,
+    /// The last entry's place; the default before the first.
+    pub position: Position,
+    /// The audit head.
+    pub mac: AuditMac,
+}
+
+/// What following the log gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Followed {
+    /// Entries after the place asked for, in order. Empty = nothing new within the wait: a heartbeat.
+    Entries(Vec<LogEntry>),
+    /// The log cannot be resumed from there (trimmed, gone backwards, or another entry stands there).
+    Gap,
+}
+
+/// One event of the audit chain: its place, its MAC and its JSON.
+pub type AuditEntry = (Position, AuditMac, Arc<[u8]>);
+
+/// What a reader of a snapshot is given, record by record.
+pub type RecordSink<'a> = &'a mut (dyn FnMut(RecordKey, Arc<[u8]>) + Send);
+
+/// A place that keeps records.
+pub trait Store: Send + Sync + 'static {
+    /// The backend's name in logs and `/readyz?verbose`: `embedded`, `redis`.
+    fn name(&self) -> &'static str;
+
+    /// What it is and what an acknowledged change survives, for `/readyz?verbose`. No secrets.
+    fn describe(&self) -> String {
+        self.name().to_owned()
+    }
+
+    /// Writes an epoch if the namespace is empty and has none; gives the epoch that stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] where there are records but no epoch.
+    fn init(&self) -> StoreFuture<'_, Epoch>;
+
+    /// Where the log stands now.
+    ///
+    /// # Errors
+    /// [`StoreError::Uninitialised`] where the namespace has no epoch.
+    fn head(&self) -> StoreFuture<'_, Head>;
+
+    /// Gives every record to `sink` and returns the head from *before* the first was read: applying the
+    /// log from there makes the result exact.
+    ///
+    /// # Errors
+    /// As [`Store::head`]. The sink may have been given some of the records by then: they are no snapshot.
+    fn snapshot<'a>(&'a self, sink: RecordSink<'a>) -> StoreFuture<'a, Head>;
+
+    /// Entries after `after`, whose own entry must still be the one with the MAC `mac` (the default
+    /// position needs none). Waits for at most one heartbeat (1 s) when there is nothing new.
+    ///
+    /// # Errors
+    /// As [`Store::head`]; [`StoreError::OtherEpoch`] where the namespace was initialised anew.
+    fn follow(&self, epoch: Epoch, after: Position, mac: AuditMac) -> StoreFuture<'_, Followed>;
+
+    /// One atomic step: the change, its log entry and its audit event, durable when it returns.
+    ///
+    /// Everything is judged by the state before the change, so the order of its operations does not matter:
+    /// a claim may pass from one record to another in it. A claim whose holder is gone is free. A release of
+    /// what another record holds does nothing. A revision must be above the one expected.
+    ///
+    /// # Errors
+    /// [`StoreError::HeadMoved`] where another writer was first; [`StoreError::Conflict`] where a revision,
+    /// a claim or a required record is not as expected. Nothing is written then, nor with
+    /// [`StoreError::Full`]; with [`StoreError::Unavailable`] the outcome may be unknown, and the text says so.
+    fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position>;
+
+    /// Audit events after `after`, oldest first, at most `limit`, each with its place and MAC.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>>;
+}
+
+/// What can go wrong with a store. All but [`StoreError::Conflict`] and [`StoreError::HeadMoved`] are
+/// faults of ours, never a sender's.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The namespace has no epoch.
+    #[error("the store is not initialised; run `countersign store init`, or set store.init = \"if-empty\"")]
+    Uninitialised,
+    /// There are records but no epoch: not ours, or damaged.
+    #[error("the store holds records but no epoch: it is foreign or damaged, and is left untouched")]
+    Foreign,
+    /// The namespace was initialised anew since it was read.
+    #[error("the store was initialised anew (epoch {found}, expected {expected})")]
+    OtherEpoch {
+        /// What stands there.
+        found: Uuid,
+        /// What was read before.
+        expected: Uuid,
+    },
+    /// It was initialised under a key-encryption key that is not at hand. Waiting does not cure it.
+    #[error("the store was initialised under the key-encryption key {id:?}: {why}")]
+    WrongKek {
+        /// Id of the key.
+        id: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Another writer's commit came first.
+    #[error("another writer committed first")]
+    HeadMoved,
+    /// The change does not fit what is stored.
+    #[error("the change does not fit what is stored: {0}")]
+    Conflict(Conflict),
+    /// Another process holds the file.
+    #[error("{path} is in use by another process")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// No room: nothing was written.
+    #[error("no space left for the store: {0}")]
+    Full(String),
+    /// It cannot be reached, read or written.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What it holds is not what it should be.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Why a change does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// The record has another revision, is gone, or exists already.
+    #[error("{key} is not at the expected revision")]
+    Revision {
+        /// Which record.
+        key: RecordKey,
+    },
+    /// Another record holds a unique value.
+    #[error("{claim} is taken")]
+    Claim {
+        /// The value, as [`crate::keys::record::Record::claims`] writes it.
+        claim: String,
+    },
+    /// A record that the change needs is gone.
+    #[error("{key} does not exist")]
+    Missing {
+        /// Which record.
+        key: RecordKey,
+    },
+}

@@ -1,0 +1,267 @@
+//! The one way to change records: plan against the mirror, commit with an audit event, apply.
+//!
+//! Not the admin API: it knows no HTTP and no field rules. Invariants:
+//! - one commit of this process is in flight at a time;
+//! - a plan is made from a mirror that has applied everything up to the audit head it commits against, so
+//!   what it saw is what it changes; a lost race for the head is planned and tried anew, a bounded number of
+//!   times;
+//! - when [`Writer::write`] returns, the change and its audit event are durable, and the next request at
+//!   this replica is judged by them.
+
+mod plan;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{AuditLink, Change, Op, Store, StoreError};
+use crate::clock::{Clock, UnixMillis};
+use crate::keys::decode::{Decoder, SECRET_FIELD};
+use crate::keys::mirror::Mirror;
+use crate::keys::record::{Record, RecordKey, Sealed};
+use crate::secret::Secret;
+use crate::store::seal::{SealError, SealPlace};
+
+pub use plan::{Actor, Edit, Event, Plan, Severity, WriteError};
+
+/// How often a lost race for the audit head is tried again: bounded, so that a store in which others always
+/// win is reported and not waited for.
+const ATTEMPTS: usize = 50;
+
+/// How long the mirror may take to reach the head that another writer moved.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// Commits changes for this process.
+pub struct Writer {
+    store: Arc<dyn Store>,
+    decoder: Decoder,
+    mirror: Arc<Mirror>,
+    clock: Arc<dyn Clock>,
+    gate: tokio::sync::Mutex<()>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredEvent<'e> {
+    id: Uuid,
+    at: UnixMillis,
+    actor: &'e str,
+    action: &'static str,
+    severity: Severity,
+    resource_type: &'static str,
+    resource_id: Uuid,
+    request_id: Uuid,
+    metadata: &'e serde_json::Value,
+    kek: &'e str,
+}
+
+impl Writer {
+    /// A writer over a store, and the mirror that its changes show up in.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, decoder: Decoder, mirror: Arc<Mirror>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, decoder, mirror, clock, gate: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The mirror that plans read.
+    #[must_use]
+    pub fn mirror(&self) -> &Arc<Mirror> {
+        &self.mirror
+    }
+
+    /// Wall time, for plans.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// Seals a record's secret.
+    ///
+    /// # Errors
+    /// Where no randomness or no key is to be had.
+    pub fn seal(&self, key: RecordKey, version: u32, secret: &Secret) -> Result<Sealed, SealError> {
+        self.decoder.keyring().seal(&self.place(key, version), secret)
+    }
+
+    /// Opens a record's secret: to check it against another scheme, never to show it.
+    ///
+    /// # Errors
+    /// Where it was altered, or is sealed under a key that is not loaded.
+    pub fn open(&self, key: RecordKey, sealed: &Sealed) -> Result<Secret, SealError> {
+        self.decoder.keyring().open(&self.place(key, sealed.version), sealed)
+    }
+
+    fn place(&self, key: RecordKey, version: u32) -> SealPlace<'_> {
+        SealPlace { namespace: self.decoder.namespace(), key, field: SECRET_FIELD, version }
+    }
+
+    /// Plans and commits one change. `plan` may run several times; what it returns the last time counts.
+    ///
+    /// # Errors
+    /// See [`WriteError`]; nothing is stored then.
+    pub async fn write<T, E>(
+        &self,
+        actor: &Actor,
+        plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
+    ) -> Result<T, WriteError<E>> {
+        self.commit(actor, plan).await.map(|(output, _)| output)
+    }
+
+    /// The same, and the records that were written, in the order of the plan's edits, as they are stored now.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub async fn commit<T, E>(
+        &self,
+        actor: &Actor,
+        mut plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
+    ) -> Result<(T, Vec<Record>), WriteError<E>> {
+        let _one_at_a_time = self.gate.lock().await;
+        for _ in 0..ATTEMPTS {
+            let head = self.store.head().await.map_err(unavailable)?;
+            tokio::time::timeout(CATCH_UP, self.mirror.wait_for(head.epoch, head.position))
+                .await
+                .map_err(|_| WriteError::Unavailable("the key set in memory is not up to date".to_owned()))?;
+            let plan = plan(&self.mirror).map_err(WriteError::Refused)?;
+            let (change, applied) = self.encode(actor, plan.edits, plan.requires)?;
+            let event = self.event(actor, &plan.event)?;
+            let mac = self.decoder.keyring().audit_mac(&head.mac, &event);
+            let link = AuditLink { previous: head.mac, mac, event: Arc::from(event) };
+            match self.store.commit(change, link).await {
+                Ok(_) => {
+                    let written = applied.iter().filter_map(Applied::record).cloned().collect();
+                    self.apply(applied);
+                    return Ok((plan.output, written));
+                }
+                Err(StoreError::HeadMoved) => {}
+                Err(StoreError::Conflict(conflict)) => return Err(WriteError::Conflict(conflict)),
+                Err(error) => return Err(unavailable(error)),
+            }
+        }
+        Err(WriteError::Unavailable(format!("{ATTEMPTS} other writers were faster; try again")))
+    }
+
+    fn encode<E>(
+        &self,
+        actor: &Actor,
+        edits: Vec<Edit>,
+        requires: Vec<RecordKey>,
+    ) -> Result<(Change, Vec<Applied>), WriteError<E>> {
+        let now = self.clock.now();
+        let mut change = Change { ops: Vec::new(), requires };
+        let mut applied = Vec::new();
+        for edit in edits {
+            let (op, effect) = match edit {
+                Edit::Create(mut record) => {
+                    let meta = record.meta_mut();
+                    meta.revision = 1;
+                    meta.created_at = now;
+                    meta.updated_at = now;
+                    meta.created_by = Some(actor.name.clone());
+                    let claims = record.claims();
+                    self.put(record, None, claims, Vec::new())?
+                }
+                Edit::Update(mut record) => {
+                    let key = record.key();
+                    let held = self.claims_held(key);
+                    let wanted = record.claims();
+                    let meta = record.meta_mut();
+                    let expected = meta.revision;
+                    meta.revision = expected.saturating_add(1);
+                    meta.updated_at = now;
+                    let claims = wanted.iter().filter(|claim| !held.contains(claim)).cloned().collect();
+                    let releases = held.iter().filter(|claim| !wanted.contains(claim)).cloned().collect();
+                    self.put(record, Some(expected), claims, releases)?
+                }
+                Edit::Delete(record) => removal(record.key(), record.meta().revision, record.claims()),
+                Edit::Remove { key, revision, releases } => removal(key, revision, releases),
+            };
+            change.ops.push(op);
+            applied.push(effect);
+        }
+        Ok((change, applied))
+    }
+
+    fn put<E>(
+        &self,
+        record: Record,
+        expected: Option<u64>,
+        claims: Vec<String>,
+        releases: Vec<String>,
+    ) -> Result<(Op, Applied), WriteError<E>> {
+        let key = record.key();
+        let revision = record.meta().revision;
+        let payload = record.encode().map_err(|error| WriteError::Unavailable(error.to_string()))?;
+        let envelope = Arc::from(self.decoder.keyring().wrap(self.decoder.namespace(), &key, &payload));
+        let op = Op::Put { key, revision, expected, envelope, claims, releases };
+        Ok((op, Applied::Written(Box::new(record))))
+    }
+
+    fn claims_held(&self, key: RecordKey) -> Vec<String> {
+        self.mirror
+            .get(key)
+            .and_then(|decoded| decoded.record())
+            .map(|record| record.claims())
+            .unwrap_or_default()
+    }
+
+    fn event<E>(&self, actor: &Actor, event: &Event) -> Result<Vec<u8>, WriteError<E>> {
+        let stored = StoredEvent {
+            id: Uuid::now_v7(),
+            at: self.clock.now(),
+            actor: &actor.name,
+            action: event.action,
+            severity: event.severity,
+            resource_type: event.resource.kind.name(),
+            resource_id: event.resource.id,
+            request_id: actor.request_id,
+            metadata: &event.metadata,
+            kek: self.decoder.keyring().seal_with(),
+        };
+        serde_json::to_vec(&stored).map_err(|error| WriteError::Unavailable(error.to_string()))
+    }
+
+    fn apply(&self, applied: Vec<Applied>) {
+        for effect in applied {
+            match effect {
+                Applied::Removed(key, revision) => self.mirror.remove(key, revision),
+                Applied::Written(record) => {
+                    let key = record.key();
+                    match self.decoder.prepare(*record) {
+                        Ok(decoded) => self.mirror.put(key, decoded),
+                        // The log brings it as a damaged record, which is what it is.
+                        Err(why) => {
+                            tracing::error!(record = %key, why, "a record just written cannot be used");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a committed operation means for the mirror.
+enum Applied {
+    Written(Box<Record>),
+    Removed(RecordKey, u64),
+}
+
+impl Applied {
+    fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Written(record) => Some(record),
+            Self::Removed(..) => None,
+        }
+    }
+}
+
+fn removal(key: RecordKey, expected: u64, releases: Vec<String>) -> (Op, Applied) {
+    let revision = expected.saturating_add(1);
+    (Op::Delete { key, revision, expected, releases }, Applied::Removed(key, revision))
+}
+
+fn unavailable<E>(error: StoreError) -> WriteError<E> {
+    tracing::error!(%error, "a change could not be stored");
+    WriteError::Unavailable(error.to_string())
+}

@@ -1,0 +1,88 @@
+//! What a planner says: which records become what, and what the audit says of it.
+//!
+//! Not how it is committed. Invariant: nothing here holds a secret in the clear.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::keys::record::{Record, RecordKey};
+use crate::store::Conflict;
+
+/// Who asks for a change.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Name of the admin.
+    pub name: String,
+    /// Id of the admin request, for the audit event and the answer.
+    pub request_id: Uuid,
+}
+
+/// What happens to one record. The writer sets id-independent metadata: revision, times, creator.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// A record that does not exist yet.
+    Create(Record),
+    /// The new form of a record; its `meta.revision` is the one that the plan saw.
+    Update(Record),
+    /// The record that goes, as the plan saw it.
+    Delete(Record),
+    /// A damaged record that goes: what is known of it without reading it.
+    Remove {
+        /// Which record.
+        key: RecordKey,
+        /// The revision that the plan saw.
+        revision: u64,
+        /// Unique values that it may hold; a store releases only those that this very record holds.
+        releases: Vec<String>,
+    },
+}
+
+/// How much an audit event matters to a reviewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Creates, rotates and deletes.
+    High,
+    /// Everything else.
+    Normal,
+}
+
+/// What the audit says of a change. Never values of secrets.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// `integration.created`, `webhook_key.rotated` …
+    pub action: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The record that the change is about.
+    pub resource: RecordKey,
+    /// Changed fields, ids that a cascade took along, and the like.
+    pub metadata: serde_json::Value,
+}
+
+/// A change, and what its planner wants to answer with.
+#[derive(Debug)]
+pub struct Plan<T> {
+    /// What happens.
+    pub edits: Vec<Edit>,
+    /// Records that must exist still.
+    pub requires: Vec<RecordKey>,
+    /// What the audit says.
+    pub event: Event,
+    /// Given back by [`super::Writer::write`].
+    pub output: T,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError<E> {
+    /// The planner refused.
+    #[error("the change was refused")]
+    Refused(E),
+    /// It does not fit what is stored.
+    #[error(transparent)]
+    Conflict(Conflict),
+    /// A fault of ours: nothing is known to have been written.
+    #[error("the change could not be stored: {0}")]
+    Unavailable(String),
+}
