@@ -1,0 +1,90 @@
+//! The store and the keys that open it, as configured.
+//!
+//! Invariant: keys are made only together with the file that they seal; a file without its keys is an error,
+//! never a reason to make new ones.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::embedded::EmbeddedStore;
+use super::redis::RedisStore;
+use super::seal::{Keyring, KeyringError};
+use super::{Store, StoreError};
+use crate::config::{Config, RedisConfig, StoreBackend};
+
+/// Id of the key-encryption key that is made where the embedded store has none.
+const DEFAULT_KEK: &str = "default";
+
+/// Why there is no store to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The key-encryption keys are missing or wrong.
+    #[error("keys.kek_dir: {0}")]
+    Keyring(#[from] KeyringError),
+    /// The store cannot be used.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// No runtime can be had.
+    #[error("a runtime cannot be started: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// The store and the keys that open it, as configured.
+///
+/// # Errors
+/// Where either is missing, wrong or in use.
+pub fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Arc<Keyring>), OpenError> {
+    match &config.store.backend {
+        StoreBackend::Embedded { path } => {
+            let keyring = embedded_keyring(config, path)?;
+            let store = EmbeddedStore::open(path, &config.store.namespace)?;
+            Ok((Arc::new(store), Arc::new(keyring)))
+        }
+        StoreBackend::Redis(redis) => {
+            // The configuration has it: with redis it is a fault to have none.
+            let dir = config.keys.kek_dir.clone().unwrap_or_default();
+            let keyring = Arc::new(Keyring::load(&dir, config.keys.seal_with.as_deref())?);
+            let store = redis_store(config, redis, &keyring);
+            Ok((Arc::new(store), keyring))
+        }
+    }
+}
+
+/// Refuses what no waiting cures, where it can be told: keys that are not the namespace's. A Redis that is
+/// down, empty or a replica is waited for. Blocks; not for a runtime's thread.
+///
+/// # Errors
+/// [`StoreError::WrongKek`], or where no runtime can be had.
+pub fn refuse_wrong_keks(config: &Config, keyring: &Arc<Keyring>) -> Result<(), OpenError> {
+    let StoreBackend::Redis(redis) = &config.store.backend else { return Ok(()) };
+    // A store of its own: a connection belongs to the runtime that made it. And a thread of its own, so that
+    // a caller may be on a runtime itself.
+    let probe = || -> Result<Result<(), StoreError>, std::io::Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(redis_store(config, redis, keyring).probe()))
+    };
+    match std::thread::scope(|scope| scope.spawn(probe).join()) {
+        Ok(Ok(Err(error @ StoreError::WrongKek { .. }))) => Err(error.into()),
+        Ok(Err(error)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn redis_store(config: &Config, redis: &RedisConfig, keyring: &Arc<Keyring>) -> RedisStore {
+    RedisStore::new(redis.clone(), &config.store.namespace, Arc::clone(keyring))
+}
+
+/// The embedded store makes a key beside its file where none is configured: one machine, one owner.
+fn embedded_keyring(config: &Config, path: &Path) -> Result<Keyring, KeyringError> {
+    let seal_with = config.keys.seal_with.as_deref();
+    if let Some(dir) = &config.keys.kek_dir {
+        return Keyring::load(dir, seal_with);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".keks");
+    let dir = PathBuf::from(beside);
+    if !path.exists() && !dir.join(format!("{DEFAULT_KEK}.key")).exists() {
+        Keyring::create(&dir, DEFAULT_KEK)?;
+    }
+    Keyring::load(&dir, seal_with)
+}

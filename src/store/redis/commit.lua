@@ -1,0 +1,86 @@
+-- One commit: every check against the state before it, then every write. See commit.rs for the arguments.
+-- A script is not undone where it fails half-way, so whatever can fail is tried first or before any write.
+local meta, records, claims, log, audit = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local at = 0
+local function nextarg()
+  at = at + 1
+  return ARGV[at]
+end
+local function list()
+  local items = {}
+  for i = 1, tonumber(nextarg()) do items[i] = nextarg() end
+  return items
+end
+
+local types = { 'hash', 'hash', 'hash', 'stream', 'stream' }
+for i, key in ipairs(KEYS) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= types[i] then return { 'type', key, found } end
+end
+if redis.acl_check_cmd then
+  if not redis.acl_check_cmd('XADD', log, '*', 'm', '') then return { 'denied', 'XADD' } end
+  if not redis.acl_check_cmd('XDEL', audit, '0-1') then return { 'denied', 'XDEL' } end
+  if not redis.acl_check_cmd('HSET', meta, 'mac', '') then return { 'denied', 'HSET' } end
+  if not redis.acl_check_cmd('HDEL', records, '-') then return { 'denied', 'HDEL' } end
+end
+
+local previous, mac, event, changes, keep = nextarg(), nextarg(), nextarg(), nextarg(), nextarg()
+local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position')
+if not head[1] then return { 'uninitialised' } end
+if head[2] == mac then return { 'ok', head[3] } end
+if head[2] ~= previous then return { 'moved' } end
+
+for _, key in ipairs(list()) do
+  if redis.call('HEXISTS', records, key) == 0 then return { 'missing', key } end
+end
+
+local ops, released, deleted = {}, {}, {}
+for i = 1, tonumber(nextarg()) do
+  local op = { kind = nextarg(), key = nextarg(), legal = nextarg(), expected = nextarg(), value = nextarg() }
+  op.claims, op.releases = list(), list()
+  for _, claim in ipairs(op.releases) do released[claim .. '\0' .. op.key] = true end
+  if op.kind == 'delete' then deleted[op.key] = true end
+  ops[i] = op
+end
+for _, op in ipairs(ops) do
+  local value = redis.call('HGET', records, op.key)
+  local revision = 'none'
+  -- A record whose revision cannot be read counts as revision 0, so that it can be deleted.
+  if value then revision = string.match(value, '^(%d+)\n') or '0' end
+  if op.legal ~= 'yes' or revision ~= op.expected then return { 'revision', op.key } end
+end
+local taken = {}
+for _, op in ipairs(ops) do
+  for _, claim in ipairs(op.claims) do
+    local holder = redis.call('HGET', claims, claim)
+    if holder and holder ~= op.key and not deleted[holder] and not released[claim .. '\0' .. holder]
+        and redis.call('HEXISTS', records, holder) == 1 then
+      return { 'claim', claim }
+    end
+    if taken[claim] and taken[claim] ~= op.key then return { 'claim', claim } end
+    taken[claim] = op.key
+  end
+end
+
+-- The first write: a full, read-only or failing server refuses it, and nothing is written then.
+local position = redis.call('XADD', audit, '*', 'm', mac, 'e', event)
+local logged = redis.pcall('XADD', log, 'MAXLEN', '~', keep, position, 'p', previous, 'm', mac, 'c', changes)
+if type(logged) == 'table' and logged.err then
+  redis.call('XDEL', audit, position)
+  return logged
+end
+for _, op in ipairs(ops) do
+  for _, claim in ipairs(op.releases) do
+    if redis.call('HGET', claims, claim) == op.key then redis.call('HDEL', claims, claim) end
+  end
+end
+for _, op in ipairs(ops) do
+  if op.kind == 'delete' then
+    redis.call('HDEL', records, op.key)
+  else
+    redis.call('HSET', records, op.key, op.value)
+    for _, claim in ipairs(op.claims) do redis.call('HSET', claims, claim, op.key) end
+  end
+end
+redis.call('HSET', meta, 'mac', mac, 'position', position)
+return { 'ok', position }

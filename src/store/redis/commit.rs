@@ -1,0 +1,167 @@
+//! One commit: its arguments, its answer, and what to do where no answer comes.
+//!
+//! Not the checks and writes themselves, which are one script (`commit.lua`). Invariants: a commit happens
+//! at most once, however often it is sent, because it is bound to the audit head that the writer saw; where no
+//! answer comes it is sent again on a new connection, which settles the matter either way, and only where
+//! that fails too is the outcome said to be unknown.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+
+use super::fault::Fault;
+use super::forms::{self, damaged, mac_text};
+use super::link::Link;
+use super::script::{Answer, COMMIT};
+use super::{read, server};
+use crate::keys::record::RecordKey;
+use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
+
+/// Log entries that are kept, about: minutes of outage even at a thousand changes a second, some 100 MB.
+const LOG_ENTRIES: u32 = 100_000;
+/// For the answer to a commit: a cascade over thousands of records takes longer than a look-up.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long the outcome of a commit without an answer is looked for.
+const SETTLE: Duration = Duration::from_secs(4);
+/// Between two tries of that.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Commits the change with its log entry and audit event.
+pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> Result<Position, StoreError> {
+    let mut connection = writable(link).await?;
+    let args = arguments(change, audit);
+    connection.set_response_timeout(ANSWER);
+    match COMMIT.run(link, &mut connection, &args).await {
+        Ok(answer) => interpret(link, answer).await,
+        Err(Fault::Answered(refused)) => Err(refused),
+        Err(Fault::Lost(why)) => {
+            link.forget().await;
+            drop(connection);
+            settle(link, audit, &args, why).await
+        }
+    }
+}
+
+/// The shared connection, to a server that may be written to; a new one where it is broken.
+async fn writable(link: &Link) -> Result<MultiplexedConnection, StoreError> {
+    let mut connection = link.shared().await?;
+    match server::check(link, &mut connection).await {
+        Ok(_) => Ok(connection),
+        Err(Fault::Answered(refused)) => {
+            // It may have been demoted: the name may lead to another server next time.
+            link.forget().await;
+            Err(refused)
+        }
+        Err(Fault::Lost(_)) => {
+            link.forget().await;
+            link.shared().await
+        }
+    }
+}
+
+/// Sends the commit again until there is an answer. Whichever copy comes first counts; the others find the
+/// head moved.
+async fn settle(
+    link: &Link,
+    audit: &AuditLink,
+    args: &[Vec<u8>],
+    why: String,
+) -> Result<Position, StoreError> {
+    let again = async {
+        loop {
+            if let Ok(mut connection) = link.open(ANSWER).await
+                && let Ok(answer) = COMMIT.run(link, &mut connection, args).await
+            {
+                return match interpret(link, answer).await {
+                    Err(StoreError::HeadMoved) => {
+                        read::place_of(link, audit).await?.ok_or(StoreError::HeadMoved)
+                    }
+                    settled => settled,
+                };
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(SETTLE, again).await {
+        Ok(Err(StoreError::Unavailable(why))) => Err(unknown(&why)),
+        Ok(settled) => settled,
+        Err(_) => Err(unknown(&why)),
+    }
+}
+
+fn unknown(why: &str) -> StoreError {
+    StoreError::Unavailable(format!("the outcome is unknown: {why}"))
+}
+
+async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> {
+    let Answer { word, subject, found } = answer;
+    let key = || forms::record_key(subject.as_bytes()).ok_or_else(|| damaged("the answer of a script"));
+    Err(match word.as_str() {
+        "ok" => {
+            return forms::position(&subject)
+                .ok_or_else(|| damaged(format_args!("position in {}", link.names.meta)));
+        }
+        "moved" => StoreError::HeadMoved,
+        "revision" => StoreError::Conflict(Conflict::Revision { key: key()? }),
+        "missing" => StoreError::Conflict(Conflict::Missing { key: key()? }),
+        "claim" => StoreError::Conflict(Conflict::Claim { claim: subject }),
+        "uninitialised" => read::no_epoch(link).await,
+        "denied" => StoreError::Unavailable(format!("the user at {} may not run {subject}", link.place)),
+        "type" => wrong_type(&subject, &found),
+        _ => damaged("the answer of a script"),
+    })
+}
+
+/// The error for a key that somebody else has used.
+pub(super) fn wrong_type(key: &str, found: &str) -> StoreError {
+    StoreError::Damaged(format!("the key {key} is a {found}, not ours"))
+}
+
+/// The arguments of `commit.lua`, in its order.
+fn arguments(change: &Change, audit: &AuditLink) -> Vec<Vec<u8>> {
+    let mut args: Vec<Vec<u8>> = vec![
+        mac_text(&audit.previous).into(),
+        mac_text(&audit.mac).into(),
+        audit.event.to_vec(),
+        forms::changes(&change.ops),
+        LOG_ENTRIES.to_string().into(),
+    ];
+    list(&mut args, change.requires.iter().map(ToString::to_string));
+    args.push(change.ops.len().to_string().into());
+    let mut seen = BTreeSet::new();
+    for op in &change.ops {
+        operation(&mut args, op, &mut seen);
+    }
+    args
+}
+
+fn operation(args: &mut Vec<Vec<u8>>, op: &Op, seen: &mut BTreeSet<RecordKey>) {
+    let none: &[String] = &[];
+    let (word, key, revision, expected, value, claims, releases) = match op {
+        Op::Put { key, revision, expected, envelope, claims, releases } => {
+            let value = forms::record(*revision, envelope);
+            ("put", key, *revision, *expected, value, claims.as_slice(), releases)
+        }
+        Op::Delete { key, revision, expected, releases } => {
+            ("delete", key, *revision, Some(*expected), Vec::new(), none, releases)
+        }
+    };
+    let grows = revision > expected.unwrap_or(0);
+    let legal = grows && seen.insert(*key);
+    let expected = expected.map_or_else(|| "none".to_owned(), |expected| expected.to_string());
+    args.extend([
+        word.into(),
+        key.to_string().into(),
+        if legal { "yes" } else { "no" }.into(),
+        expected.into(),
+        value,
+    ]);
+    list(args, claims.iter().cloned());
+    list(args, releases.iter().cloned());
+}
+
+fn list(args: &mut Vec<Vec<u8>>, items: impl ExactSizeIterator<Item = String>) {
+    args.push(items.len().to_string().into());
+    args.extend(items.map(String::into_bytes));
+}

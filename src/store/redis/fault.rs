@@ -1,0 +1,76 @@
+//! What the store says of a failure of Redis or of the way to it.
+//!
+//! Not a retry policy. Invariant: [`Fault::Lost`] is the only case in which a command may have been carried
+//! out although no answer came; every other fault is an answer, and an answer of a fault means that nothing
+//! was written. Texts name the server and its words, which hold no secret.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::store::StoreError;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No answer: the connection broke or the time was up.
+    Lost(String),
+    /// An answer that is a refusal, or that makes no sense.
+    Answered(StoreError),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Answered(error)
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Lost(why) => Self::Unavailable(why),
+            Fault::Answered(error) => error,
+        }
+    }
+}
+
+impl Fault {
+    /// Whether the connection is of no more use.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost(_))
+    }
+}
+
+/// Sorts the error of a command that touches `key` on the server at `place`.
+pub(super) fn of_command(place: &str, key: &str, error: &RedisError) -> Fault {
+    let answered = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
+    if !answered {
+        return Fault::Lost(format!("{place}: {}", words(error)));
+    }
+    let text = format!("{place}: {}", words(error));
+    Fault::Answered(match error.code() {
+        Some("WRONGTYPE") => {
+            StoreError::Damaged(format!("the key {key} is not of the type that it should be"))
+        }
+        Some("OOM") => StoreError::Full(format!("{text}; raise maxmemory")),
+        Some("READONLY") => StoreError::Unavailable(format!("{place} is a replica: {}", words(error))),
+        // Servers before 7.0 wrap the errors of a script's commands.
+        _ if text.contains("OOM command not allowed") => StoreError::Full(text),
+        _ => StoreError::Unavailable(text),
+    })
+}
+
+/// The error of an attempt to connect: nothing was sent that could matter.
+pub(super) fn of_connect(place: &str, error: &RedisError) -> StoreError {
+    let hint = match error.kind() {
+        ErrorKind::AuthenticationFailed => {
+            "; check the user and password of store.url or store.password_file"
+        }
+        ErrorKind::Server(ServerErrorKind::NoPerm) => "; see docs/redis.md for what the ACL user needs",
+        _ => "",
+    };
+    StoreError::Unavailable(format!("{place} cannot be reached: {}{hint}", words(error)))
+}
+
+/// What is said, on one line.
+fn words(error: &RedisError) -> String {
+    error.to_string().replace(['\n', '\r'], " ")
+}

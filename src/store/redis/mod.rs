@@ -1,0 +1,165 @@
+//! The Redis store: one namespace on a server that several sidecars share.
+//!
+//! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). A standalone server for
+//! now; what other deployments need belongs in `link.rs`. The only folder that names Redis commands, and no
+//! type of the client leaves it. Its files: `link.rs` (connections), `server.rs` (what a server must be),
+//! `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
+//! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
+//! - nothing is connected to before it is needed, and everything connects again by itself;
+//! - a commit happens at most once, however often it is sent;
+//! - nobody but a master that evicts nothing is believed.
+
+mod commit;
+mod fault;
+mod follow;
+mod forms;
+mod link;
+mod read;
+mod script;
+mod server;
+
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::seal::Keyring;
+use super::{
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
+    StoreFuture,
+};
+use crate::config::{RedisConfig, RedisDurability};
+use follow::Tail;
+use forms::SCHEMA;
+use link::{ANSWER, Link};
+use script::{Answer, INIT};
+
+/// A store in Redis. Needs a tokio runtime with I/O and time enabled.
+pub struct RedisStore {
+    link: Link,
+    tail: Mutex<Option<Tail>>,
+}
+
+impl RedisStore {
+    /// A store that connects when it is first used. The keyring proves that the namespace is sealed under
+    /// keys that are at hand; nothing is sealed or opened here.
+    #[must_use]
+    pub fn new(settings: RedisConfig, namespace: &str, keyring: Arc<Keyring>) -> Self {
+        Self { link: Link::new(settings, namespace, keyring), tail: Mutex::new(None) }
+    }
+
+    /// Connects once, checks everything and disconnects.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongKek`] where the namespace is sealed under keys that are not at hand, which waiting
+    /// does not cure; any other where it cannot be told, or is not so, now.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.link.open(ANSWER).await.map(drop)
+    }
+
+    async fn initialise(&self) -> Result<Epoch, StoreError> {
+        let link = &self.link;
+        let mut connection = link.shared().await?;
+        let epoch = Epoch(random_uuid()?);
+        let id = link.keyring.seal_with();
+        let check = server::kek_check(link, id, epoch)
+            .ok_or_else(|| StoreError::Unavailable(format!("the key-encryption key {id:?} is gone")))?;
+        let args = [
+            epoch.0.to_string(),
+            SCHEMA.to_string(),
+            forms::mac_text(&AuditMac::default()),
+            id.to_owned(),
+            check,
+        ];
+        let args = args.map(String::into_bytes);
+        let answer = match INIT.run(link, &mut connection, &args).await {
+            Err(fault) if fault.is_lost() => {
+                // An epoch that stands is kept, so asking twice is safe.
+                link.forget().await;
+                connection = link.shared().await?;
+                INIT.run(link, &mut connection, &args).await?
+            }
+            answer => answer?,
+        };
+        let Answer { word, subject, found } = answer;
+        match word.as_str() {
+            "ok" => {
+                let stands = Uuid::try_parse(&subject)
+                    .map_err(|_| forms::damaged(format_args!("epoch in {}", link.names.meta)))?;
+                if stands != epoch.0 {
+                    self.follow_the_sealing_kek(&mut connection, Epoch(stands)).await?;
+                }
+                Ok(Epoch(stands))
+            }
+            "foreign" => Err(StoreError::Foreign),
+            "type" => Err(commit::wrong_type(&subject, &found)),
+            _ => Err(forms::damaged("the answer of a script")),
+        }
+    }
+}
+
+impl RedisStore {
+    /// Makes the KEK that seals now the one that the namespace asks for, so that the former one can go once
+    /// nothing is sealed under it. The connection has proved that the former one is at hand.
+    async fn follow_the_sealing_kek(
+        &self,
+        connection: &mut MultiplexedConnection,
+        epoch: Epoch,
+    ) -> Result<(), StoreError> {
+        let link = &self.link;
+        let id = link.keyring.seal_with();
+        let Some(check) = server::kek_check(link, id, epoch) else { return Ok(()) };
+        let mut set = redis::cmd("HSET");
+        set.arg(&link.names.meta).arg("kek").arg(id).arg("kek_check").arg(check);
+        Ok(link::run(&link.place, connection, &link.names.meta, &set).await.map(drop)?)
+    }
+}
+
+impl Store for RedisStore {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn describe(&self) -> String {
+        let promise = self.link.server();
+        let promise = promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise());
+        let durability = match self.link.settings.durability {
+            RedisDurability::Server => "server",
+            RedisDurability::Fsync => "fsync",
+        };
+        format!(
+            "redis at {}, namespace {}, durability {durability} ({promise})",
+            self.link.place, self.link.namespace
+        )
+    }
+
+    fn init(&self) -> StoreFuture<'_, Epoch> {
+        Box::pin(self.initialise())
+    }
+
+    fn head(&self) -> StoreFuture<'_, Head> {
+        Box::pin(read::head(&self.link))
+    }
+
+    fn snapshot<'a>(&'a self, sink: RecordSink<'a>) -> StoreFuture<'a, Head> {
+        Box::pin(read::snapshot(&self.link, sink))
+    }
+
+    fn follow(&self, epoch: Epoch, after: Position, mac: AuditMac) -> StoreFuture<'_, Followed> {
+        Box::pin(follow::follow(&self.link, &self.tail, epoch, after, mac))
+    }
+
+    fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position> {
+        Box::pin(async move { commit::commit(&self.link, &change, &audit).await })
+    }
+
+    fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
+        Box::pin(read::audit(&self.link, after, limit))
+    }
+}
+
+fn random_uuid() -> Result<Uuid, StoreError> {
+    let random = super::seal::random().map_err(|fault| StoreError::Unavailable(fault.to_string()))?;
+    Ok(uuid::Builder::from_random_bytes(random).into_uuid())
+}

@@ -1,0 +1,142 @@
+//! Head, snapshot and audit.
+//!
+//! Not the log (`follow.rs`). Redis documentation: HSCAN (what stays is returned at least once), XRANGE,
+//! XREVRANGE. Invariants: without an epoch each of these fails, so that a flushed namespace never reads as an
+//! empty key set; a snapshot is read over one connection, because a cursor means nothing to a restarted
+//! server, and counts only if the epoch is the same at its end.
+
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Value};
+use uuid::Uuid;
+
+use super::forms::{self, damaged};
+use super::link::{ANSWER, Link, run};
+use crate::store::{AuditEntry, AuditLink, Epoch, Head, Position, RecordSink, StoreError};
+
+/// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.
+const BATCH: usize = 1000;
+/// How far back a commit without an answer is looked for: more than other writers add meanwhile.
+const SEARCHED: usize = 10_000;
+
+/// Where the log stands.
+pub(super) async fn head(link: &Link) -> Result<Head, StoreError> {
+    let reply = link.read(&link.names.meta, &head_command(link)).await?;
+    match parse_head(link, reply)? {
+        Some(head) => Ok(head),
+        None => Err(no_epoch(link).await),
+    }
+}
+
+/// The same over a connection of the caller's.
+pub(super) async fn head_over(
+    link: &Link,
+    connection: &mut MultiplexedConnection,
+) -> Result<Head, StoreError> {
+    let reply = run(&link.place, connection, &link.names.meta, &head_command(link)).await?;
+    match parse_head(link, reply)? {
+        Some(head) => Ok(head),
+        None => Err(no_epoch(link).await),
+    }
+}
+
+/// Gives every record to `sink`.
+pub(super) async fn snapshot(link: &Link, sink: RecordSink<'_>) -> Result<Head, StoreError> {
+    let records = &link.names.records;
+    let mut connection = link.open(ANSWER).await?;
+    let head = head_over(link, &mut connection).await?;
+    let mut cursor = "0".to_owned();
+    let mut unknown = 0_usize;
+    loop {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(records).arg(&cursor).arg("COUNT").arg(BATCH);
+        let reply = run(&link.place, &mut connection, records, &scan).await?;
+        let [next, page] = forms::fixed(reply).ok_or_else(|| damaged(records))?;
+        let page: Option<Vec<Vec<u8>>> =
+            forms::items(page).and_then(|page| page.into_iter().map(forms::bytes).collect());
+        let mut page = page.ok_or_else(|| damaged(records))?.into_iter();
+        while let (Some(field), Some(stored)) = (page.next(), page.next()) {
+            match forms::record_key(&field) {
+                Some(key) => sink(key, Arc::from(forms::envelope(&stored))),
+                None => unknown += 1,
+            }
+        }
+        cursor = forms::text(next).ok_or_else(|| damaged(records))?;
+        if cursor == "0" {
+            break;
+        }
+    }
+    let epoch = head_over(link, &mut connection).await?.epoch;
+    if epoch != head.epoch {
+        return Err(StoreError::OtherEpoch { found: epoch.0, expected: head.epoch.0 });
+    }
+    if unknown > 0 {
+        tracing::warn!(key = %records, fields = unknown, "fields that name no record of a known kind are left alone");
+    }
+    Ok(head)
+}
+
+/// Audit events after `after`, oldest first.
+pub(super) async fn audit(link: &Link, after: Position, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+    head(link).await?;
+    let key = &link.names.audit;
+    let mut events = Vec::new();
+    let mut from = forms::successor(after);
+    while let Some(start) = from
+        && events.len() < limit
+    {
+        let asked = BATCH.min(limit - events.len());
+        let mut range = redis::cmd("XRANGE");
+        range.arg(key).arg(forms::position_text(start)).arg("+").arg("COUNT").arg(asked);
+        let page = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
+        from = match page.last() {
+            Some(last) if page.len() == asked => forms::successor(last.position),
+            _ => None,
+        };
+        for entry in page {
+            let event = entry.mac("m").zip(entry.field("e"));
+            let (mac, event) = event.ok_or_else(|| damaged(format_args!("an entry of {key}")))?;
+            events.push((entry.position, mac, Arc::from(event)));
+        }
+    }
+    Ok(events)
+}
+
+/// Where the commit with this link stands, if it happened: at the head, or under later ones.
+pub(super) async fn place_of(link: &Link, audit: &AuditLink) -> Result<Option<Position>, StoreError> {
+    let key = &link.names.audit;
+    let mut range = redis::cmd("XREVRANGE");
+    range.arg(key).arg("+").arg("-").arg("COUNT").arg(SEARCHED);
+    let entries = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
+    Ok(entries.iter().find(|entry| entry.mac("m") == Some(audit.mac)).map(|entry| entry.position))
+}
+
+/// What a namespace without an epoch is: empty, or somebody else's.
+pub(super) async fn no_epoch(link: &Link) -> StoreError {
+    let mut exists = redis::cmd("EXISTS");
+    exists.arg(&link.names.all());
+    match link.read(&link.names.meta, &exists).await {
+        Ok(Value::Int(0)) => StoreError::Uninitialised,
+        Ok(_) => StoreError::Foreign,
+        Err(error) => error,
+    }
+}
+
+pub(super) fn head_command(link: &Link) -> Cmd {
+    let mut read = redis::cmd("HMGET");
+    read.arg(&link.names.meta).arg(&["epoch", "mac", "position"]);
+    read
+}
+
+/// The head in a reply to [`head_command`]; `None` where there is no epoch.
+pub(super) fn parse_head(link: &Link, reply: Value) -> Result<Option<Head>, StoreError> {
+    let meta = &link.names.meta;
+    let [epoch, mac, position] = forms::fixed(reply).ok_or_else(|| damaged(meta))?;
+    let Some(epoch) = forms::text(epoch) else { return Ok(None) };
+    let epoch = Uuid::try_parse(&epoch).map_err(|_| damaged(format_args!("epoch in {meta}")))?;
+    let mac = forms::bytes(mac).and_then(|mac| forms::mac(&mac));
+    let position = forms::text(position).and_then(|position| forms::position(&position));
+    let (mac, position) = mac.zip(position).ok_or_else(|| damaged(format_args!("the head in {meta}")))?;
+    Ok(Some(Head { epoch: Epoch(epoch), position, mac }))
+}

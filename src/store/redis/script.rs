@@ -1,0 +1,84 @@
+//! The two scripts, and how they are run.
+//!
+//! Not what their answers mean to the store. Redis documentation: "Scripting with Lua", EVALSHA. Invariants:
+//! every key that a script touches is passed as a key, so that a Cluster can route it; a server that does
+//! not know a script is sent its text, which a restarted server needs; a script has one answer or none.
+
+use std::sync::LazyLock;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, Script, ServerErrorKind, Value};
+
+use super::fault::{self, Fault};
+use super::forms::{self, damaged};
+use super::link::Link;
+
+/// A script with its digest.
+pub(super) struct Lua {
+    code: &'static str,
+    script: LazyLock<Script>,
+}
+
+/// See `commit.rs`.
+pub(super) static COMMIT: Lua = Lua {
+    code: include_str!("commit.lua"),
+    script: LazyLock::new(|| Script::new(include_str!("commit.lua"))),
+};
+/// See `mod.rs`.
+pub(super) static INIT: Lua =
+    Lua { code: include_str!("init.lua"), script: LazyLock::new(|| Script::new(include_str!("init.lua"))) };
+
+impl Lua {
+    /// Runs the script on the namespace. Its answer: a word, and what belongs to it.
+    pub(super) async fn run(
+        &self,
+        link: &Link,
+        connection: &mut MultiplexedConnection,
+        args: &[Vec<u8>],
+    ) -> Result<Answer, Fault> {
+        let known = call(link, "EVALSHA", self.script.get_hash(), args).query_async(connection).await;
+        let answer = match known {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                call(link, "EVAL", self.code, args).query_async(connection).await
+            }
+            answer => answer,
+        };
+        let answer: Value =
+            answer.map_err(|error| fault::of_command(&link.place, &link.names.meta, &error))?;
+        let words: Option<Vec<Vec<u8>>> =
+            forms::items(answer).and_then(|items| items.into_iter().map(forms::bytes).collect());
+        Ok(Answer::of(words.unwrap_or_default()).ok_or_else(|| damaged("the answer of a script"))?)
+    }
+}
+
+fn call(link: &Link, command: &str, script: &str, args: &[Vec<u8>]) -> redis::Cmd {
+    let mut call = redis::cmd(command);
+    let keys = link.names.all();
+    call.arg(script).arg(keys.len()).arg(&keys);
+    for arg in args {
+        call.arg(arg.as_slice());
+    }
+    call
+}
+
+/// What a script said.
+pub(super) struct Answer {
+    /// `ok`, or why not.
+    pub(super) word: String,
+    /// What it is about: a position, a record, a key.
+    pub(super) subject: String,
+    /// What was found there.
+    pub(super) found: String,
+}
+
+impl Answer {
+    fn of(words: Vec<Vec<u8>>) -> Option<Self> {
+        let mut words = words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned());
+        let word = words.next()?;
+        Some(Self {
+            word,
+            subject: words.next().unwrap_or_default(),
+            found: words.next().unwrap_or_default(),
+        })
+    }
+}
