@@ -1,0 +1,193 @@
+//! From a stored envelope to an entry: check the record MAC, read the record, open its secrets, key them.
+//!
+//! Not a reader of stores. Invariants: nothing of an envelope whose MAC is wrong is ever used to verify a
+//! request; a record that cannot be used becomes [`Decoded::Damaged`], which answers 503 to its own callers
+//! and touches nobody else.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::entry::{IntegrationEntry, KeyEntry, PreviousVerifyKey, Usage};
+use super::record::{ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, WebhookKey, Workspace};
+use crate::store::seal::{Keyring, SealPlace};
+use crate::verify::scheme::{self, Scheme, SchemeChoice, VerifyKey};
+
+/// The field name under which every record's secret is sealed.
+pub const SECRET_FIELD: &str = "secret";
+
+/// Opens what one namespace holds.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    keyring: Arc<Keyring>,
+    namespace: Arc<str>,
+}
+
+/// A record, ready for the mirror.
+#[derive(Debug, Clone)]
+pub enum Decoded {
+    /// A tenant.
+    Workspace(Arc<Workspace>),
+    /// A webhook key.
+    Key(Arc<KeyEntry>),
+    /// An integration.
+    Integration(Arc<IntegrationEntry>),
+    /// A record that cannot be used.
+    Damaged(Damaged),
+}
+
+/// A record that cannot be used, and what it claims to be, unauthenticated: good for a 503, nothing else.
+#[derive(Debug, Clone)]
+pub struct Damaged {
+    /// Where it is stored.
+    pub key: RecordKey,
+    /// Its revision, as far as it can be read.
+    pub revision: u64,
+    /// The API key digests it claims.
+    pub api_keys: Vec<ApiKeyDigest>,
+    /// The integration name it claims.
+    pub name: Option<String>,
+    /// The workspace it claims to belong to.
+    pub workspace: Option<uuid::Uuid>,
+    /// What is wrong, for the operator's log.
+    pub why: String,
+}
+
+impl Decoder {
+    /// A decoder for one namespace.
+    #[must_use]
+    pub fn new(keyring: Arc<Keyring>, namespace: &str) -> Self {
+        Self { keyring, namespace: Arc::from(namespace) }
+    }
+
+    /// The namespace, part of what seals and record MACs cover.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The key-encryption keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Decodes one stored record.
+    #[must_use]
+    pub fn decode(&self, key: RecordKey, envelope: &[u8]) -> Decoded {
+        self.open(key, envelope).unwrap_or_else(|why| Decoded::Damaged(damaged(key, envelope, why)))
+    }
+
+    /// Prepares a record that this process has just made or read.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn prepare(&self, record: Record) -> Result<Decoded, String> {
+        Ok(match record {
+            Record::Workspace(record) => Decoded::Workspace(Arc::new(record)),
+            Record::WebhookKey(record) => Decoded::Key(Arc::new(self.webhook_key(record)?)),
+            Record::Integration(record) => Decoded::Integration(Arc::new(self.integration(record)?)),
+        })
+    }
+
+    fn open(&self, key: RecordKey, envelope: &[u8]) -> Result<Decoded, String> {
+        let payload =
+            self.keyring.unwrap(&self.namespace, &key, envelope).map_err(|error| error.to_string())?;
+        let record = Record::decode(key.kind, payload).map_err(|error| error.to_string())?;
+        if record.meta().id != key.id {
+            return Err("the record's id is not the one it is stored under".to_owned());
+        }
+        self.prepare(record)
+    }
+
+    fn webhook_key(&self, record: WebhookKey) -> Result<KeyEntry, String> {
+        let key = RecordKey { kind: Kind::WebhookKey, id: record.meta.id };
+        let scheme = scheme::preset(record.scheme.name())
+            .ok_or_else(|| format!("the scheme {} is not known", record.scheme.name()))?;
+        let secret = self.verify_key(key, scheme, &record.secret)?;
+        let previous_secret = match record.previous.as_ref() {
+            Some(previous) => match previous.secret.as_ref() {
+                Some(sealed) => Some(PreviousVerifyKey {
+                    key: self.verify_key(key, scheme, sealed)?,
+                    until: previous.until,
+                }),
+                None => None,
+            },
+            None => None,
+        };
+        Ok(KeyEntry {
+            workspace_header: header(&record.workspace_id.to_string())?,
+            key_header: header(&record.meta.id.to_string())?,
+            scheme: Arc::clone(scheme),
+            secret,
+            previous_secret,
+            record,
+            usage: Arc::new(Usage::default()),
+        })
+    }
+
+    fn integration(&self, record: Integration) -> Result<IntegrationEntry, String> {
+        let key = RecordKey { kind: Kind::Integration, id: record.meta.id };
+        let scheme = resolve(&record.scheme)?;
+        let secret = self.verify_key(key, &scheme, &record.secret)?;
+        let previous_secret = match record.previous.as_ref() {
+            Some(previous) => Some(PreviousVerifyKey {
+                key: self.verify_key(key, &scheme, &previous.secret)?,
+                until: previous.until,
+            }),
+            None => None,
+        };
+        let workspace_header = match record.workspace_id {
+            Some(id) => Some(header(&id.to_string())?),
+            None => None,
+        };
+        Ok(IntegrationEntry {
+            name_header: header(&record.name)?,
+            workspace_header,
+            scheme,
+            secret,
+            previous_secret,
+            record,
+            usage: Arc::new(Usage::default()),
+        })
+    }
+
+    fn verify_key(&self, key: RecordKey, scheme: &Scheme, sealed: &Sealed) -> Result<VerifyKey, String> {
+        let place =
+            SealPlace { namespace: &self.namespace, key, field: SECRET_FIELD, version: sealed.version };
+        let secret = self.keyring.open(&place, sealed).map_err(|error| error.to_string())?;
+        scheme.prepare(&secret).map_err(|error| error.to_string())
+    }
+}
+
+fn resolve(choice: &SchemeChoice) -> Result<Arc<Scheme>, String> {
+    scheme::resolve(choice).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        faults.join("; ")
+    })
+}
+
+fn header(text: &str) -> Result<HeaderValue, String> {
+    HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot be a header value"))
+}
+
+fn damaged(key: RecordKey, envelope: &[u8], why: String) -> Damaged {
+    let claimed =
+        Keyring::payload_unverified(envelope).and_then(|payload| Record::decode(key.kind, payload).ok());
+    let mut damaged = Damaged { key, revision: 0, api_keys: Vec::new(), name: None, workspace: None, why };
+    match claimed {
+        Some(Record::WebhookKey(record)) => {
+            damaged.revision = record.meta.revision;
+            damaged.api_keys.push(record.api_key);
+            damaged.workspace = Some(record.workspace_id);
+        }
+        Some(Record::Integration(record)) => {
+            damaged.revision = record.meta.revision;
+            damaged.name = Some(record.name);
+            damaged.workspace = record.workspace_id;
+        }
+        Some(Record::Workspace(record)) => damaged.revision = record.meta.revision,
+        None => {}
+    }
+    damaged
+}

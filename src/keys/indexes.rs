@@ -1,0 +1,150 @@
+//! The indexes that requests read: API keys by digest, keys by id and workspace, integrations by name.
+//!
+//! Not their writer's order of things, which is the mirror's. Invariants: an index holds what the catalogue
+//! holds, never more; a damaged record never displaces an intact one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::decode::Decoded;
+use super::entry::{IntegrationEntry, KeyEntry};
+use super::record::{ApiKeyDigest, Kind, RecordKey};
+use super::shards::Shards;
+
+/// A value that is intact, or known to be there and unusable.
+#[derive(Debug)]
+pub(super) enum Held<T> {
+    /// Usable.
+    Intact(Arc<T>),
+    /// There, and 503 for its own callers.
+    Damaged,
+}
+
+impl<T> Clone for Held<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Intact(value) => Self::Intact(Arc::clone(value)),
+            Self::Damaged => Self::Damaged,
+        }
+    }
+}
+
+/// The keys of one workspace by id, ascending: oldest first.
+pub(super) type Members = Arc<[(Uuid, Held<KeyEntry>)]>;
+
+/// The indexes that requests read.
+#[derive(Debug)]
+pub(super) struct Indexes {
+    pub(super) api_keys: Shards<ApiKeyDigest, Held<KeyEntry>>,
+    pub(super) keys: Shards<Uuid, Held<KeyEntry>>,
+    pub(super) workspaces: Shards<Uuid, Members>,
+    pub(super) integrations: Shards<String, Held<IntegrationEntry>>,
+}
+
+impl Indexes {
+    pub(super) fn empty() -> Self {
+        Self {
+            api_keys: Shards::new(),
+            keys: Shards::new(),
+            workspaces: Shards::new(),
+            integrations: Shards::new(),
+        }
+    }
+
+    pub(super) fn of(records: &BTreeMap<RecordKey, Decoded>) -> Self {
+        // Damaged records first: where two claim one value, the intact one is inserted last and stands.
+        let (damaged, intact): (Vec<_>, Vec<_>) =
+            records.values().partition(|decoded| matches!(decoded, Decoded::Damaged(_)));
+        let ordered = || damaged.iter().chain(intact.iter()).copied();
+        let mut members: HashMap<Uuid, Vec<(Uuid, Held<KeyEntry>)>> = HashMap::new();
+        for (key, decoded) in records {
+            if let (Kind::WebhookKey, Some(workspace), Some(held)) =
+                (key.kind, decoded.workspace(), decoded.as_key())
+            {
+                members.entry(workspace).or_default().push((key.id, held));
+            }
+        }
+        Self {
+            api_keys: Shards::from_entries(ordered().flat_map(Decoded::api_key_entries)),
+            keys: Shards::from_entries(
+                records.iter().filter_map(|(key, decoded)| Some((key.id, decoded.as_key()?))),
+            ),
+            workspaces: Shards::from_entries(members.into_iter().map(|(id, keys)| (id, Arc::from(keys)))),
+            integrations: Shards::from_entries(ordered().filter_map(Decoded::integration_entry)),
+        }
+    }
+
+    /// Takes one record's former values out of the indexes and puts its present ones in.
+    pub(super) fn replace(&self, before: Option<&Decoded>, after: Option<&Decoded>, key: RecordKey) {
+        match key.kind {
+            Kind::Workspace => {}
+            Kind::Integration => {
+                if let Some((name, _)) = before.and_then(Decoded::integration_entry)
+                    && !is_anothers(self.integrations.get(name.as_str()), |entry| entry.record.meta.id, key)
+                {
+                    self.integrations.remove(name.as_str());
+                }
+                if let Some((name, held)) = after.and_then(Decoded::integration_entry) {
+                    let stands = matches!(self.integrations.get(name.as_str()), Some(Held::Intact(_)));
+                    if !(stands && matches!(held, Held::Damaged)) {
+                        self.integrations.insert(name, held);
+                    }
+                }
+            }
+            Kind::WebhookKey => self.replace_key(before, after, key),
+        }
+    }
+
+    fn replace_key(&self, before: Option<&Decoded>, after: Option<&Decoded>, key: RecordKey) {
+        for (digest, _) in before.into_iter().flat_map(Decoded::api_key_entries) {
+            if !is_anothers(self.api_keys.get(&digest), |entry| entry.record.meta.id, key) {
+                self.api_keys.remove(&digest);
+            }
+        }
+        for (digest, held) in after.into_iter().flat_map(Decoded::api_key_entries) {
+            let stands = matches!(self.api_keys.get(&digest), Some(Held::Intact(_)));
+            if !(stands && matches!(held, Held::Damaged)) {
+                self.api_keys.insert(digest, held);
+            }
+        }
+        if let Some(workspace) = before.and_then(Decoded::workspace) {
+            self.change_members(workspace, key.id, None);
+        }
+        match after.and_then(Decoded::as_key) {
+            Some(held) => {
+                if let Some(workspace) = after.and_then(Decoded::workspace) {
+                    self.change_members(workspace, key.id, Some(held.clone()));
+                }
+                self.keys.insert(key.id, held);
+            }
+            None => self.keys.remove(&key.id),
+        }
+    }
+
+    fn change_members(&self, workspace: Uuid, id: Uuid, held: Option<Held<KeyEntry>>) {
+        let current = self.workspaces.get(&workspace);
+        let mut members: Vec<_> = current
+            .iter()
+            .flat_map(|members| members.iter())
+            .filter(|(other, _)| *other != id)
+            .cloned()
+            .collect();
+        if let Some(held) = held {
+            let place = members.partition_point(|(other, _)| *other < id);
+            members.insert(place, (id, held));
+        }
+        if members.is_empty() {
+            self.workspaces.remove(&workspace);
+        } else {
+            self.workspaces.insert(workspace, Arc::from(members));
+        }
+    }
+}
+
+/// Whether what an index holds is an intact record, and not this one. A damaged record may claim what is
+/// another's, and a value may have passed on to another record already: neither takes it away.
+fn is_anothers<T>(held: Option<Held<T>>, id: impl Fn(&T) -> Uuid, key: RecordKey) -> bool {
+    matches!(held, Some(Held::Intact(entry)) if id(&entry) != key.id)
+}

@@ -1,0 +1,193 @@
+//! The lookup that the request path makes, and the age of what it answers from.
+//!
+//! Not the mirror's writer. Invariants: a mirror that was never loaded, or whose store has not been heard of
+//! for `keys.max_stale`, answers nothing but [`LookupError::Unavailable`]; at most `limits.candidate_secrets`
+//! keys are tried where no key id is named, whatever a workspace holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::entry::{IntegrationEntry, KeyEntry, Which};
+use super::indexes::Held;
+use super::mirror::Mirror;
+use super::{Candidates, Locator, LookupError};
+use crate::clock::{Clock, UnixMillis};
+
+/// Nobody has heard of the store yet.
+const NEVER: u64 = u64::MAX;
+
+/// The mirror with its age.
+pub struct KeyRing {
+    mirror: Arc<Mirror>,
+    clock: Arc<dyn Clock>,
+    started: Instant,
+    /// Milliseconds from `started` to the last contact with the store.
+    contact: AtomicU64,
+    max_stale: Duration,
+    candidate_secrets: usize,
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRing").field("staleness", &self.staleness()).finish_non_exhaustive()
+    }
+}
+
+impl KeyRing {
+    /// A ring over a mirror that is not loaded yet.
+    #[must_use]
+    pub fn new(
+        mirror: Arc<Mirror>,
+        clock: Arc<dyn Clock>,
+        max_stale: Duration,
+        candidate_secrets: usize,
+    ) -> Self {
+        let started = clock.monotonic();
+        Self { mirror, clock, started, contact: AtomicU64::new(NEVER), max_stale, candidate_secrets }
+    }
+
+    /// The mirror.
+    #[must_use]
+    pub fn mirror(&self) -> &Arc<Mirror> {
+        &self.mirror
+    }
+
+    /// The store was heard of just now, and the mirror reflects what it said.
+    pub fn record_contact(&self) {
+        let elapsed = self.clock.monotonic().saturating_duration_since(self.started);
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(NEVER - 1);
+        self.contact.store(millis, Ordering::Release);
+    }
+
+    /// Time since the store was last heard of; `None` = never.
+    #[must_use]
+    pub fn staleness(&self) -> Option<Duration> {
+        match self.contact.load(Ordering::Acquire) {
+            NEVER => None,
+            millis => {
+                let contact = self.started + Duration::from_millis(millis);
+                Some(self.clock.monotonic().saturating_duration_since(contact))
+            }
+        }
+    }
+
+    /// Whether the mirror is fresh enough to judge by.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        // A healthy store is heard of once per heartbeat (1 s), so a bound below two of them would refuse
+        // between heartbeats of a healthy store.
+        let bound = self.max_stale.max(crate::store::HEARTBEAT * 2);
+        self.staleness().is_some_and(|age| age <= bound)
+    }
+
+    /// Finds the records that a locator leads to.
+    ///
+    /// # Errors
+    /// See [`LookupError`]; `Unknown` is definite.
+    pub fn find(&self, locator: &Locator<'_>, now: UnixMillis) -> Result<Candidates, LookupError> {
+        if !self.is_available() {
+            return Err(LookupError::Unavailable);
+        }
+        match locator {
+            Locator::ApiKey(digest) => {
+                let entry = intact(self.mirror.indexes().api_keys.get(digest))?;
+                let previous = entry.record.api_key != *digest;
+                if previous && !entry.previous_is_valid(now) {
+                    return Err(LookupError::Unknown);
+                }
+                Ok(Candidates::ApiKey { entry, previous })
+            }
+            Locator::Signature(locator) => match locator.key {
+                Some(id) => {
+                    let entry = intact(self.mirror.indexes().keys.get(&id))?;
+                    if entry.record.workspace_id != locator.workspace {
+                        return Err(LookupError::Unknown);
+                    }
+                    Ok(Candidates::Signature { entries: SmallVec::from_iter([entry]), damaged: false })
+                }
+                None => self.signing_keys(locator.workspace, now),
+            },
+            Locator::Integration(name) => {
+                Ok(Candidates::Integration(intact(self.mirror.indexes().integrations.get(*name))?))
+            }
+        }
+    }
+
+    /// The keys of a workspace that are tried where the request names none: usable ones first, so that a
+    /// disabled key never takes the place of one that works.
+    fn signing_keys(&self, workspace: uuid::Uuid, now: UnixMillis) -> Result<Candidates, LookupError> {
+        let members = self.mirror.indexes().workspaces.get(&workspace).ok_or(LookupError::Unknown)?;
+        let mut usable: SmallVec<[Arc<KeyEntry>; 4]> = SmallVec::new();
+        let mut unusable = None;
+        let mut damaged = false;
+        for (_, held) in members.iter() {
+            match held {
+                Held::Damaged => damaged = true,
+                Held::Intact(entry) if entry.record.require_key_id => {}
+                Held::Intact(entry) if !entry.is_usable(now) => {
+                    unusable = unusable.or(Some(entry));
+                }
+                Held::Intact(entry) if usable.len() < self.candidate_secrets => {
+                    usable.push(Arc::clone(entry));
+                }
+                Held::Intact(_) => {}
+            }
+        }
+        match (usable.is_empty(), damaged, unusable) {
+            // A damaged key could have been the one: with no other to try, nobody can tell.
+            (true, true, _) => Err(LookupError::Damaged),
+            (true, false, Some(entry)) => {
+                Ok(Candidates::Signature { entries: SmallVec::from_iter([Arc::clone(entry)]), damaged })
+            }
+            (true, false, None) => Err(LookupError::Unknown),
+            (false, ..) => Ok(Candidates::Signature { entries: usable, damaged }),
+        }
+    }
+
+    /// Whether the key that verified a request, read before its body, still does.
+    ///
+    /// # Errors
+    /// [`LookupError::Unknown`] where it no longer does, the others as [`KeyRing::find`].
+    pub fn confirm_key(
+        &self,
+        used: &Arc<KeyEntry>,
+        api_key: bool,
+        which: Which,
+        now: UnixMillis,
+    ) -> Result<(), LookupError> {
+        if !self.is_available() {
+            return Err(LookupError::Unavailable);
+        }
+        let current = intact(self.mirror.indexes().keys.get(&used.record.meta.id))?;
+        if current.still_honours(used, api_key, which, now) { Ok(()) } else { Err(LookupError::Unknown) }
+    }
+
+    /// Whether the integration that verified a request, read before its body, still does.
+    ///
+    /// # Errors
+    /// As [`KeyRing::confirm_key`].
+    pub fn confirm_integration(
+        &self,
+        used: &Arc<IntegrationEntry>,
+        which: Which,
+        now: UnixMillis,
+    ) -> Result<(), LookupError> {
+        if !self.is_available() {
+            return Err(LookupError::Unavailable);
+        }
+        let current = intact(self.mirror.indexes().integrations.get(used.record.name.as_str()))?;
+        let same = current.record.meta.id == used.record.meta.id;
+        if same && current.still_honours(used, which, now) { Ok(()) } else { Err(LookupError::Unknown) }
+    }
+}
+
+fn intact<T>(held: Option<Held<T>>) -> Result<Arc<T>, LookupError> {
+    match held {
+        Some(Held::Intact(entry)) => Ok(entry),
+        Some(Held::Damaged) => Err(LookupError::Damaged),
+        None => Err(LookupError::Unknown),
+    }
+}
