@@ -1,0 +1,169 @@
+//! What a connection is doing: the state that its IO, its requests and its deadlines share.
+//!
+//! It keeps no timer. Invariant: a request is in flight from the call of the handler until its response
+//! body was sent whole or dropped, however that came about. Relaxed atomics suffice: each value stands
+//! alone, and all of them are touched on one thread (they are atomics so that the tasks are `Send`).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use http_body::Body;
+use http_body::Frame;
+use http_body::SizeHint;
+use tokio::time::Instant;
+
+/// One per connection.
+#[derive(Debug)]
+pub(super) struct Activity {
+    accepted: Instant,
+    in_flight: AtomicU32,
+    /// Milliseconds from `accepted` to the last progress: a request done, blocked output moved.
+    progress: AtomicU64,
+    /// Bytes came while nothing was in flight: a head has begun.
+    head: AtomicBool,
+    /// Output waits for the peer to read.
+    blocked: AtomicBool,
+    lingering: AtomicBool,
+    /// Nobody waits for an answer: close without lingering.
+    abrupt: AtomicBool,
+}
+
+impl Activity {
+    /// A connection accepted just now, of which the first head is awaited.
+    pub(super) fn new(accepted: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            accepted,
+            in_flight: AtomicU32::new(0),
+            progress: AtomicU64::new(0),
+            head: AtomicBool::new(true),
+            blocked: AtomicBool::new(false),
+            lingering: AtomicBool::new(false),
+            abrupt: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn accepted(&self) -> Instant {
+        self.accepted
+    }
+
+    /// Requests whose handler was called and whose response is not over.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// When the connection last did something for a request.
+    pub(super) fn last_progress(&self) -> Instant {
+        self.accepted + Duration::from_millis(self.progress.load(Relaxed))
+    }
+
+    /// Whether a head has begun that no handler was called for yet.
+    pub(super) fn in_head(&self) -> bool {
+        self.head.load(Relaxed)
+    }
+
+    /// Whether nothing has been sent or received that somebody may still wait for.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight() == 0 && !self.in_head() && !self.blocked.load(Relaxed)
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        self.lingering.load(Relaxed)
+    }
+
+    pub(super) fn is_abrupt(&self) -> bool {
+        self.abrupt.load(Relaxed)
+    }
+
+    pub(super) fn set_lingering(&self) {
+        self.lingering.store(true, Relaxed);
+    }
+
+    pub(super) fn set_abrupt(&self) {
+        self.abrupt.store(true, Relaxed);
+    }
+
+    /// Bytes were read.
+    pub(super) fn note_read(&self) {
+        if self.in_flight() == 0 {
+            self.head.store(true, Relaxed);
+        }
+    }
+
+    /// A write was tried. The clock is read only when blocked output moves again.
+    pub(super) fn note_write(&self, blocked: bool) {
+        if blocked {
+            self.blocked.store(true, Relaxed);
+        } else if self.blocked.load(Relaxed) {
+            self.blocked.store(false, Relaxed);
+            self.note_progress();
+        }
+    }
+
+    /// A handler is about to be called.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.head.store(false, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    fn note_progress(&self) {
+        let millis = Instant::now().saturating_duration_since(self.accepted).as_millis();
+        self.progress.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+    }
+}
+
+/// One request in flight.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    /// Ties the rest of the request to its response body.
+    pub(super) fn until_sent<B>(self, body: B) -> Tracked<B> {
+        Tracked { body, _in_flight: self }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.note_progress();
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A response body, and the request that is in flight until it is dropped.
+    #[derive(Debug)]
+    pub(super) struct Tracked<B> {
+        #[pin]
+        body: B,
+        _in_flight: InFlight,
+    }
+}
+
+impl<B: Body> Body for Tracked<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,187 @@
+//! One connection, from accept to close.
+//!
+//! It conducts hyper and knows no handler's business. Invariant: every way out closes the socket; a panic
+//! of the handler ends this task (or this HTTP/2 stream) and nothing else.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::rt;
+use hyper::server::conn::http1;
+use hyper::server::conn::http2;
+use hyper::service::HttpService;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::sync::futures::Notified;
+use tokio::task::coop;
+use tokio::time::Instant;
+use tokio::time::sleep_until;
+
+use super::BoxError;
+use super::Handler;
+use super::activity::Activity;
+use super::connections::Permit;
+use super::deadline::Deadlines;
+use super::io::Conversation;
+use super::shared::Shared;
+use super::sniff::Protocol;
+use super::sniff::sniff;
+
+/// Serves one connection until it closes. `_permit` is its place among the open ones.
+pub(super) async fn run<S, H>(
+    mut stream: S,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    handler: H,
+    _permit: Permit,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    let mut drained = pin!(shared.drained());
+    drained.as_mut().enable();
+    if shared.drain_end().is_some() {
+        return Ok(());
+    }
+    let accepted = Instant::now();
+    let mut sleep = pin!(sleep_until(accepted + shared.settings.header_timeout));
+    let sniffed = tokio::select! {
+        biased;
+        sniffed = sniff(&mut stream) => sniffed?,
+        () = &mut sleep => None,
+        () = &mut drained => None,
+    };
+    let Some((protocol, replay)) = sniffed else {
+        return Ok(());
+    };
+    let activity = Activity::new(accepted);
+    let conversation = Conversation::new(stream, replay, Arc::clone(&activity), shared.settings.linger_bytes);
+    let io = TokioIo::new(conversation);
+    let tracked = Arc::clone(&activity);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let in_flight = tracked.begin();
+        let handler = handler.clone();
+        async move {
+            let response = handler.handle(request, peer).await;
+            Ok::<_, Infallible>(response.map(|body| in_flight.until_sent(body)))
+        }
+    });
+    let deadlines = Deadlines::new(sleep, &activity, &shared.settings, protocol);
+    let ended = match protocol {
+        Protocol::Http1 => {
+            let connection = pin!(shared.http1.serve_connection(io, service));
+            drive(connection, deadlines, &activity, &shared, drained).await
+        }
+        Protocol::Http2 => {
+            let connection = pin!(shared.http2.serve_connection(io, service));
+            drive(connection, deadlines, &activity, &shared, drained).await
+        }
+    };
+    if let Some(Err(error)) = ended {
+        if error.is_parse() {
+            shared.connections.count_parse_error();
+        }
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+    Ok(())
+}
+
+/// Polls hyper, then looks whether to stop. `None`: a deadline passed.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    mut deadlines: Deadlines<'_>,
+    activity: &Activity,
+    shared: &Shared,
+    mut drained: Pin<&mut Notified<'_>>,
+) -> Option<hyper::Result<()>>
+where
+    C: Graceful,
+{
+    let mut listening = false;
+    let mut draining = false;
+    poll_fn(move |cx| {
+        loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            if !listening && !draining {
+                // Registered once, as the waker of a task stays the same; without budget it may not be.
+                listening = coop::has_budget_remaining();
+                let _woken = drained.as_mut().poll(cx).is_ready();
+            }
+            if !draining && let Some(end) = shared.drain_end() {
+                draining = true;
+                deadlines.drain_by(end);
+                if C::PROTOCOL == Protocol::Http2 {
+                    deadlines.close_soon();
+                } else if activity.is_quiet() {
+                    activity.set_abrupt();
+                }
+                connection.as_mut().finish();
+                continue;
+            }
+            if !deadlines.poll_expired(cx) {
+                return Poll::Pending;
+            }
+            if C::PROTOCOL == Protocol::Http1 || deadlines.is_closing() {
+                return Poll::Ready(None);
+            }
+            // A peer that speaks HTTP/2 hears of it first (RFC 9113 §6.8): it may be about to send.
+            deadlines.close_soon();
+            connection.as_mut().finish();
+        }
+    })
+    .await
+}
+
+/// hyper's two kinds of connection.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    const PROTOCOL: Protocol;
+
+    /// Takes no further request, and completes when those in flight are done.
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<I, B, S> Graceful for http1::Connection<I, S>
+where
+    I: rt::Read + rt::Write + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    const PROTOCOL: Protocol = Protocol::Http1;
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, B, S> Graceful for http2::Connection<I, S, TokioExecutor>
+where
+    I: rt::Read + rt::Write + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + 'static,
+    B::Error: Into<BoxError>,
+    TokioExecutor: rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    const PROTOCOL: Protocol = Protocol::Http2;
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

@@ -1,0 +1,124 @@
+//! A connection's bytes as hyper sees them: sniffed bytes first, and a close that lets the peer read.
+//!
+//! It judges no time: `deadline` does, from what this notes. Closing a socket that holds unread input makes
+//! the kernel send a reset, which destroys an answer that the peer has not read yet. So shutting down
+//! closes the write side only, and discards input until the peer closes too (RFC 9112 §9.6), within
+//! limits. Invariant: nothing is allocated or copied for a read or a write but the sniffed bytes.
+
+use std::io;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
+
+use super::activity::Activity;
+use super::sniff::Replay;
+
+/// Bytes discarded by one read while lingering. On the stack, so not larger.
+const SCRATCH: usize = 8 * 1024;
+
+/// A stream, plain or TLS, with what surrounds it.
+#[derive(Debug)]
+pub(super) struct Conversation<S> {
+    stream: S,
+    replay: Replay,
+    activity: Arc<Activity>,
+    /// The peer will send no more.
+    ended: bool,
+    /// Bytes still to be discarded at most, once the write side was shut down.
+    lingering: Option<u64>,
+    linger_bytes: u64,
+}
+
+impl<S> Conversation<S> {
+    pub(super) fn new(stream: S, replay: Replay, activity: Arc<Activity>, linger_bytes: u64) -> Self {
+        Self { stream, replay, activity, ended: false, lingering: None, linger_bytes }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Conversation<S> {
+    /// Discards input until the peer closes or the limit is reached.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(left) = self.lingering.filter(|left| *left > 0) {
+            let mut scratch = [MaybeUninit::uninit(); SCRATCH];
+            let mut buffer = ReadBuf::uninit(&mut scratch);
+            let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            let read = buffer.filled().len();
+            if result.is_err() || read == 0 {
+                break;
+            }
+            self.lingering = Some(left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.replay.read(buffer) {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let room = buffer.remaining() > 0;
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            this.activity.note_read();
+        } else if room {
+            this.ended = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Conversation<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.activity.note_write(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.activity.note_write(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if this.ended || this.activity.is_abrupt() {
+                return Poll::Ready(Ok(()));
+            }
+            this.activity.set_lingering();
+            this.lingering = Some(this.linger_bytes);
+        }
+        this.poll_discard(cx)
+    }
+}

@@ -1,0 +1,200 @@
+//! Stage 1: accepts connections and turns their bytes into requests.
+//!
+//! HTTP/1.1 and HTTP/2 with prior knowledge on one port (RFC 9112, RFC 9113 §3.3). It routes, limits and
+//! answers nothing: the `Handler` makes every answer but those to bytes that are not HTTP, which hyper
+//! gives (400, 414, 431). Invariants: no connection outlives its deadlines (`deadline`) but for a request
+//! that is being handled; a client gets to read its answer before the socket closes (`io`); no fault of
+//! one connection, and no lack of file descriptors, ends the accept loop.
+
+mod activity;
+mod bind;
+mod connection;
+mod connections;
+mod deadline;
+mod io;
+mod shared;
+mod sniff;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::Response;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio::time::timeout_at;
+
+use crate::drain;
+use shared::Shared;
+
+pub use bind::BindError;
+pub use bind::Bound;
+pub use bind::bind;
+pub use connections::Connections;
+
+/// Any error, where only its text matters.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long accepting pauses after an error such as a lack of file descriptors, which would come at once
+/// again. Short, as connections end all the time; long enough not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Makes the answer to a request.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// What it answers with.
+    type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+
+    /// Answers one request of `peer`. Dropped when the client of an HTTP/2 stream resets it, and when the
+    /// connection ends. A client of HTTP/1.1 that leaves is noticed only by reading or writing, as one that
+    /// merely sends no more must get its answer. A panic closes the connection (HTTP/2: resets the stream)
+    /// without an answer. An answer that leaves much of the body unread closes the connection after it;
+    /// only the handler can say so in the head (`Connection: close`).
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// Limits of every connection.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// From accept, later from a head's first byte, until the head is complete. Default 10 s.
+    pub header_timeout: Duration,
+    /// From the end of a response to the next request's first byte. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Request bytes discarded at most after an early answer, so that the client gets to read it.
+    /// Default 16 MiB; 0 closes at once.
+    pub linger_bytes: u64,
+    /// The longest that this takes. Default 2 s.
+    pub linger_time: Duration,
+    /// What requests in flight get to complete once the drain begins. Default 20 s.
+    pub drain_timeout: Duration,
+    /// Connections open at once in the whole process; more are closed when accepted. Default 10 000.
+    pub max_connections: usize,
+    /// Header fields of one request (HTTP/1.1). Default 100.
+    pub max_headers: usize,
+    /// Bytes of one head. Default 64 KiB. Also bounds what is buffered for one connection.
+    pub max_header_bytes: usize,
+    /// HTTP/2: streams open at once on one connection. Default 100.
+    pub h2_max_streams: u32,
+    /// HTTP/2: bytes that a stream may send before the handler reads them. Default 64 KiB.
+    pub h2_stream_window: u32,
+    /// HTTP/2: the same for all streams of a connection together. Default 1 MiB.
+    pub h2_connection_window: u32,
+    /// HTTP/2: pause between pings, which find a peer that is gone. Default 20 s.
+    pub h2_ping_interval: Duration,
+    /// HTTP/2: what the answer to a ping may take. Default 20 s.
+    pub h2_ping_timeout: Duration,
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            linger_bytes: 16 * 1024 * 1024,
+            linger_time: Duration::from_secs(2),
+            drain_timeout: Duration::from_secs(20),
+            max_connections: 10_000,
+            max_headers: 100,
+            max_header_bytes: 64 * 1024,
+            h2_max_streams: 100,
+            h2_stream_window: 64 * 1024,
+            h2_connection_window: 1024 * 1024,
+            h2_ping_interval: Duration::from_secs(20),
+            h2_ping_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Accepts on `socket` until the drain begins, then waits for the connections to end, `drain_timeout` at
+/// most. One call per thread, each on its own current-thread runtime with its own socket of `bind`.
+///
+/// # Errors
+///
+/// When the socket cannot be handed to the runtime. Nothing that happens later is an error.
+pub async fn serve<H: Handler>(
+    socket: std::net::TcpListener,
+    settings: Arc<ListenerSettings>,
+    handler: H,
+    mut drain: drain::Watcher,
+    counters: Arc<Connections>,
+) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(socket)?;
+    let shared = Shared::new(settings, counters);
+    // Nothing is ever sent: every connection holds a sender, and the last to go closes the channel.
+    let (alive, mut ended) = mpsc::channel::<()>(1);
+    {
+        let accepting = pin!(accept(listener, &shared, &handler, alive));
+        tokio::select! {
+            biased;
+            () = drain.draining() => {}
+            () = accepting => {}
+        }
+    }
+    let end = shared.start_drain();
+    let in_time = timeout_at(end, ended.recv()).await.is_ok();
+    if !in_time {
+        tracing::warn!("drain: connections that had not finished in time are closed");
+    }
+    Ok(())
+}
+
+/// Never completes. Dropping it closes the socket.
+async fn accept<H: Handler>(
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    handler: &H,
+    alive: mpsc::Sender<()>,
+) {
+    let mut failing = false;
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_the_peer(&error) => continue,
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "cannot accept connections; trying on");
+                }
+                failing = true;
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        failing = false;
+        let Some(permit) = shared.connections.admit(shared.settings.max_connections) else {
+            continue;
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "the peer is gone already");
+            continue;
+        }
+        let connection = connection::run(stream, peer, Arc::clone(shared), handler.clone(), permit);
+        let alive = alive.clone();
+        tokio::spawn(async move {
+            let _alive = alive;
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "connection ended before its first request");
+            }
+        });
+    }
+}
+
+/// Errors that concern the one connection that was to be accepted: the next may be fine.
+fn is_of_the_peer(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}
