@@ -1,0 +1,146 @@
+//! What the application is told: who was verified, how, and where the request came from.
+//!
+//! Not a place that removes anything: `proxy/headers.rs` has taken out every client copy before. Invariant:
+//! values come from records and from us, never from the request, but for `X-Forwarded-Host`.
+
+use std::net::IpAddr;
+
+use http::header::{HeaderMap, HeaderName, VIA};
+use http::{HeaderValue, Version};
+use smallvec::SmallVec;
+
+use crate::guard::Admitted;
+use crate::proxy::request_id::RequestId;
+use crate::verify::{Authentic, AuthenticSet, Subject};
+
+const VERIFIED: HeaderName = HeaderName::from_static("countersign-verified");
+const WORKSPACE_ID: HeaderName = HeaderName::from_static("countersign-workspace-id");
+const KEY_ID: HeaderName = HeaderName::from_static("countersign-key-id");
+const INTEGRATION: HeaderName = HeaderName::from_static("countersign-integration");
+const SCHEME: HeaderName = HeaderName::from_static("countersign-scheme");
+const DELIVERY_ID: HeaderName = HeaderName::from_static("countersign-delivery-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("countersign-request-id");
+const BODY_BOUND: HeaderName = HeaderName::from_static("countersign-body-bound");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The most headers that are set for one request, `Via`, `X-Forwarded-*` and `Host` included.
+pub(super) const MOST: usize = 13;
+
+/// Sets the `Countersign-*` headers.
+pub fn set(headers: &mut HeaderMap, admitted: &Admitted, id: &RequestId) {
+    headers.insert(REQUEST_ID, id.header());
+    let Some(credentials) = admitted.credentials() else {
+        headers.insert(VERIFIED, HeaderValue::from_static("none"));
+        headers.insert(BODY_BOUND, HeaderValue::from_static("false"));
+        return;
+    };
+    for authentic in credentials.iter() {
+        set_one(headers, authentic, id);
+    }
+    headers.insert(BODY_BOUND, bool_value(credentials.iter().any(Authentic::binds_body)));
+    set_lists(headers, credentials);
+}
+
+fn set_one(headers: &mut HeaderMap, authentic: &Authentic, id: &RequestId) {
+    headers.insert(VERIFIED, HeaderValue::from_static(authentic.kind().name()));
+    headers.insert(SCHEME, HeaderValue::from_static(authentic.scheme_name()));
+    match authentic.subject() {
+        Subject::ApiKey(entry) | Subject::Signature(entry) => {
+            headers.insert(WORKSPACE_ID, entry.workspace_header.clone());
+            headers.insert(KEY_ID, entry.key_header.clone());
+        }
+        Subject::Integration(entry) => {
+            if let Some(workspace) = &entry.workspace_header {
+                headers.insert(WORKSPACE_ID, workspace.clone());
+            }
+            headers.insert(INTEGRATION, entry.name_header.clone());
+            headers.insert(DELIVERY_ID, id.header());
+        }
+    }
+}
+
+/// Where several credentials were asked for, the headers that describe each list them in the route's order
+/// (RFC 9110 §5.6.1).
+fn set_lists(headers: &mut HeaderMap, credentials: &AuthenticSet) {
+    if credentials.iter().count() < 2 {
+        return;
+    }
+    let kinds: Vec<&str> = credentials.iter().map(|authentic| authentic.kind().name()).collect();
+    let schemes: Vec<&str> = credentials.iter().map(Authentic::scheme_name).collect();
+    let mut keys: Vec<&str> = Vec::new();
+    for authentic in credentials.iter() {
+        if let Subject::ApiKey(entry) | Subject::Signature(entry) = authentic.subject()
+            && let Ok(key) = entry.key_header.to_str()
+            && !keys.contains(&key)
+        {
+            keys.push(key);
+        }
+    }
+    for (name, list) in [(VERIFIED, kinds), (SCHEME, schemes), (KEY_ID, keys)] {
+        if let Ok(value) = HeaderValue::from_str(&list.join(", "))
+            && !list.is_empty()
+        {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Sets what a proxy says of the hop before it: `Via` (RFC 9110 §7.6.3) and `X-Forwarded-*`.
+pub fn set_hop(headers: &mut HeaderMap, version: Version, peer: IpAddr, host: &HeaderValue) {
+    let via = match version {
+        Version::HTTP_2 => HeaderValue::from_static("2 countersign"),
+        Version::HTTP_10 => HeaderValue::from_static("1.0 countersign"),
+        _ => HeaderValue::from_static("1.1 countersign"),
+    };
+    headers.append(VIA, via);
+    if let Some(peer) = address_value(peer) {
+        headers.insert(FORWARDED_FOR, peer);
+    }
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_HOST, host.clone());
+}
+
+/// An address as text. IPv4 is written by hand: this is on every request's way, and the formatter would be a
+/// thirtieth of all that the request costs us.
+fn address_value(address: IpAddr) -> Option<HeaderValue> {
+    let IpAddr::V4(address) = address.to_canonical() else {
+        return HeaderValue::from_str(&address.to_string()).ok();
+    };
+    let mut text: SmallVec<[u8; 16]> = SmallVec::new();
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        if octet >= 100 {
+            text.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            text.push(b'0' + octet / 10 % 10);
+        }
+        text.push(b'0' + octet % 10);
+    }
+    HeaderValue::from_bytes(&text).ok()
+}
+
+fn bool_value(value: bool) -> HeaderValue {
+    HeaderValue::from_static(if value { "true" } else { "false" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::address_value;
+
+    #[test]
+    fn an_address_is_written_as_everybody_writes_it() {
+        for text in ["0.0.0.0", "9.10.99.100", "127.0.0.1", "255.254.199.200", "::1", "2001:db8::a:0:1"] {
+            let address: IpAddr = text.parse().unwrap();
+            assert_eq!(address_value(address).unwrap(), text);
+        }
+        let mapped: IpAddr = "::ffff:192.0.2.7".parse().unwrap();
+        assert_eq!(address_value(mapped).unwrap(), "192.0.2.7");
+    }
+}

@@ -1,0 +1,174 @@
+//! Stage 7, forward: takes [`Admitted`], and nothing else opens the way to the application.
+//!
+//! Not a load balancer: there is one upstream, HTTP/1.1, over TCP or a Unix socket. Invariants: the target
+//! and the body go up as they arrived; `Host` is the client's; identity headers are set after everything that
+//! a client sent was stripped; a request is sent once, and again only where not one byte of it was written.
+
+mod body;
+pub mod connect;
+pub mod identity;
+pub mod pool;
+
+use std::error::Error as StdError;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use tokio::time::{Instant, timeout_at};
+
+use crate::guard::Admitted;
+use crate::proxy::body::{BodyFault, ForwardBody, Progress};
+use crate::proxy::request_id::RequestId;
+use pool::{Pool, SendError};
+
+/// A response body: returns its connection to the pool when it ends as it should.
+pub type ResponseBody = body::PooledBody<ForwardBody>;
+pub use body::PooledBody;
+
+/// The application, as one runtime sees it: its own pool of connections.
+pub struct Upstream {
+    pool: Pool<ForwardBody>,
+    response_timeout: Duration,
+}
+
+/// A request, stripped and ready.
+#[derive(Debug)]
+pub struct Outbound {
+    /// As received.
+    pub method: Method,
+    /// Path and query as received.
+    pub target: PathAndQuery,
+    /// HTTP version that the client spoke, for `Via`.
+    pub version: Version,
+    /// What is left of the client's headers.
+    pub headers: HeaderMap,
+    /// Host and port as received.
+    pub host: HeaderValue,
+    /// The client's address.
+    pub peer: IpAddr,
+    /// The request's id.
+    pub request_id: RequestId,
+    /// The body, verified or streaming.
+    pub body: ForwardBody,
+}
+
+/// Why there is no answer from the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection could be made in time.
+    #[error("the upstream cannot be reached")]
+    Connect,
+    /// Its answer did not begin in time.
+    #[error("the upstream did not answer in time")]
+    Timeout,
+    /// The connection broke, or the answer is not HTTP.
+    #[error("the upstream gave no valid answer")]
+    Broken,
+    /// The client's body ended the exchange.
+    #[error("the request body ended the exchange: {0}")]
+    Body(BodyFault),
+}
+
+impl UpstreamError {
+    /// The label in metrics.
+    #[must_use]
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::Body(_) => "body",
+        }
+    }
+}
+
+impl Upstream {
+    /// An upstream whose answers must begin within `response_timeout`, unless a route says otherwise.
+    #[must_use]
+    pub fn new(pool: Pool<ForwardBody>, response_timeout: Duration) -> Self {
+        Self { pool, response_timeout }
+    }
+
+    /// Sends an admitted request and returns the answer as soon as its head is there.
+    ///
+    /// # Errors
+    /// See [`UpstreamError`].
+    pub async fn forward(
+        &self,
+        admitted: Admitted,
+        outbound: Outbound,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        let limit = admitted.route().timeout.unwrap_or(self.response_timeout);
+        let progress = outbound.body.progress();
+        let request = request(&admitted, outbound);
+        let lease = self.pool.checkout().await.map_err(|error| {
+            tracing::warn!(%error, "the upstream cannot be reached");
+            UpstreamError::Connect
+        })?;
+        let response = within(limit, progress, lease.send(request)).await?;
+        let mut response = response.map_err(|error| cause(&error))?;
+        if response.status().is_informational() {
+            // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
+            tracing::warn!(status = response.status().as_u16(), "the upstream switched protocols unasked");
+            return Err(UpstreamError::Broken);
+        }
+        // The version is of this hop, not of the one behind us (RFC 9110 §2.5).
+        *response.version_mut() = Version::HTTP_11;
+        Ok(response)
+    }
+}
+
+/// Waits for an answer for `limit` after the request's last sign of movement: a body that streams through
+/// slowly is not the application's delay.
+async fn within<T>(
+    limit: Duration,
+    progress: Option<Progress>,
+    answer: impl Future<Output = T>,
+) -> Result<T, UpstreamError> {
+    let mut answer = pin!(answer);
+    let mut end = Instant::now() + limit;
+    loop {
+        match timeout_at(end, answer.as_mut()).await {
+            Ok(answer) => return Ok(answer),
+            Err(_elapsed) => {
+                let moved = progress.as_ref().map(|progress| progress.last() + limit);
+                end = moved.filter(|moved| *moved > end).ok_or(UpstreamError::Timeout)?;
+            }
+        }
+    }
+}
+
+fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
+    let mut headers = outbound.headers;
+    // Growing once costs less than growing twice, with every header moved each time.
+    headers.reserve(identity::MOST);
+    identity::set(&mut headers, admitted, &outbound.request_id);
+    identity::set_hop(&mut headers, outbound.version, outbound.peer, &outbound.host);
+    headers.insert(HOST, outbound.host);
+    let mut request = Request::new(outbound.body);
+    *request.method_mut() = outbound.method;
+    *request.uri_mut() = Uri::from(outbound.target);
+    *request.headers_mut() = headers;
+    request
+}
+
+/// A fault of the client's body is told apart from one of the upstream, so that each gets its own status.
+fn cause(error: &SendError) -> UpstreamError {
+    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(fault) = error.downcast_ref::<BodyFault>() {
+            return UpstreamError::Body(*fault);
+        }
+        source = error.source();
+    }
+    match error {
+        SendError::Connect(_) => UpstreamError::Connect,
+        SendError::Exchange { .. } => {
+            tracing::warn!(%error, "the upstream gave no valid answer");
+            UpstreamError::Broken
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Connections to the application, kept open between requests (HTTP/1.1, RFC 9112 §9.3).
+//!
+//! One pool per runtime: a connection's task stays on the runtime that opened it. The pool changes no
+//! request and bounds no time but connecting and idleness. Invariants:
+//! - A connection is reused only when the request was sent whole *before* the response ended, and the
+//!   response ended where its framing says. hyper then reports ready; stray bytes and a close end it.
+//! - A request is sent again only when hyper gives it back, which it does only if no byte of it was written.
+//! - The lock is never held across an await.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http::Response;
+use http_body::Body;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio::time::timeout;
+
+use super::body::Outgoing;
+use super::body::PooledBody;
+use super::connect::ConnectError;
+use super::connect::Target;
+use super::connect::connect;
+use crate::listener::BoxError;
+
+/// Header fields of one response.
+const MAX_HEADERS: usize = 100;
+
+/// Bytes of a response's head.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Bytes buffered for one connection, each way. Most bodies that were read whole then go up in one write,
+/// with their head: what is queued are the chunks that are held anyway.
+const MAX_BUFFERED: usize = 256 * 1024;
+
+/// How long hyper may take to notice that an exchange is over. Longer means that something is not.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Limits of one pool.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// For looking up the name and connecting, all addresses together. Default 5 s.
+    pub connect_timeout: Duration,
+    /// How long a connection may stay unused and still be used again. Default 30 s: below what
+    /// applications usually keep, so that they seldom close first.
+    pub idle_timeout: Duration,
+    /// Unused connections kept. Default 64.
+    pub max_idle: usize,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(30), max_idle: 64 }
+    }
+}
+
+/// The connections of one runtime to one application. Cheap to clone.
+#[derive(Debug)]
+pub struct Pool<B>(Arc<Inner<B>>);
+
+impl<B> Clone for Pool<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Inner<B> {
+    target: Target,
+    settings: PoolSettings,
+    builder: http1::Builder,
+    /// The last one put back is the first one used; so the front is the oldest.
+    idle: Mutex<Vec<Idle<B>>>,
+}
+
+#[derive(Debug)]
+struct Idle<B> {
+    sender: Sender<B>,
+    since: Instant,
+}
+
+pub(super) type Sender<B> = http1::SendRequest<Outgoing<B>>;
+
+impl<B> Pool<B> {
+    /// A pool without connections.
+    #[must_use]
+    pub fn new(target: Target, settings: PoolSettings) -> Self {
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
+        Self(Arc::new(Inner { target, settings, builder, idle: Mutex::new(Vec::new()) }))
+    }
+
+    /// Unused connections held now, closed ones that were not noticed yet included.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.0.idle.lock().len()
+    }
+
+    /// Takes back a connection whose exchange is over.
+    pub(super) fn put_back(&self, sender: Sender<B>) {
+        let now = Instant::now();
+        let mut idle = self.0.idle.lock();
+        self.purge(&mut idle, now);
+        if idle.len() < self.0.settings.max_idle {
+            idle.push(Idle { sender, since: now });
+        }
+    }
+
+    fn take_idle(&self) -> Option<Sender<B>> {
+        let mut idle = self.0.idle.lock();
+        self.purge(&mut idle, Instant::now());
+        // A connection that hyper found closed, or that received bytes nobody asked for, is not ready.
+        std::iter::from_fn(|| idle.pop()).map(|idle| idle.sender).find(http1::SendRequest::is_ready)
+    }
+
+    fn purge(&self, idle: &mut Vec<Idle<B>>, now: Instant) {
+        let limit = self.0.settings.idle_timeout;
+        let fresh = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
+        drop(idle.drain(..fresh));
+    }
+}
+
+impl<B> Pool<B>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    /// A connection for one request: the one used last, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// When a new one was needed and the application did not take it in time.
+    pub async fn checkout(&self) -> Result<Lease<B>, ConnectError> {
+        if let Some(sender) = self.take_idle() {
+            return Ok(Lease { pool: self.clone(), sender, fresh: false });
+        }
+        let sender = self.open().await?;
+        Ok(Lease { pool: self.clone(), sender, fresh: true })
+    }
+
+    async fn open(&self) -> Result<Sender<B>, ConnectError> {
+        let stream = connect(&self.0.target, self.0.settings.connect_timeout).await?;
+        let (sender, connection) =
+            self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection to the application ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    /// Takes back a connection whose response has ended, once hyper agrees that the exchange is over.
+    pub(super) fn settle(&self, mut sender: Sender<B>) {
+        if sender.is_ready() {
+            return self.put_back(sender);
+        }
+        if sender.is_closed() {
+            return;
+        }
+        let pool = self.clone();
+        tokio::spawn(async move {
+            if let Ok(Ok(())) = timeout(SETTLE, sender.ready()).await {
+                pool.put_back(sender);
+            }
+        });
+    }
+}
+
+/// One connection, for one request.
+#[derive(Debug)]
+pub struct Lease<B> {
+    pool: Pool<B>,
+    sender: Sender<B>,
+    fresh: bool,
+}
+
+/// The request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// A pooled connection had closed and no new one could be had. Nothing was sent.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection failed. `unsent`: no byte of the request was written.
+    #[error("the exchange with the application failed: {source}")]
+    Exchange {
+        /// What hyper said.
+        source: hyper::Error,
+        /// Whether the application cannot have seen any of it.
+        unsent: bool,
+    },
+}
+
+impl<B> Lease<B>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    /// Sends `request` (origin-form target, with `Host`) and waits for the response's head, however long
+    /// that takes. A pooled connection that proves closed before anything was written is replaced. When
+    /// this future or the response body is dropped early, the connection closes.
+    ///
+    /// # Errors
+    ///
+    /// When the request may have been seen and has no answer, or a new connection did not help.
+    pub async fn send(self, request: Request<B>) -> Result<Response<PooledBody<B>>, SendError> {
+        let Self { pool, mut sender, mut fresh } = self;
+        let (parts, body) = request.into_parts();
+        let (body, sent) = Outgoing::new(body);
+        let mut request = Request::from_parts(parts, body);
+        loop {
+            let mut error = match sender.try_send_request(request).await {
+                Ok(response) => {
+                    return Ok(response.map(|body| PooledBody::new(body, pool, sender, sent)));
+                }
+                Err(error) => error,
+            };
+            let message = error.take_message();
+            let unsent = message.is_some();
+            request = match message {
+                Some(request) if !fresh => request,
+                _ => return Err(SendError::Exchange { source: error.into_error(), unsent }),
+            };
+            match pool.take_idle() {
+                Some(next) => sender = next,
+                None => {
+                    sender = pool.open().await?;
+                    fresh = true;
+                }
+            }
+        }
+    }
+}
