@@ -1,0 +1,224 @@
+//! Whether the head of a request can be read in one way only.
+//!
+//! Not a parser: hyper has parsed it (RFC 9112). This refuses what hyper lets through and another parser
+//! might read differently. Invariants: one framing, one host, one target, and all of them plain.
+//!
+//! RFC 9112 §3.2 (Host), §3.2.2 (absolute-form), §6.1 (Transfer-Encoding), RFC 9110 §10.1.1 (Expect).
+
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Version};
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadFault {
+    /// CONNECT and TRACE are not served: one makes a tunnel past verification, the other reflects headers.
+    #[error("the method is not served")]
+    Method,
+    /// Authority-form, asterisk-form, or a target that does not begin with a slash.
+    #[error("the target is not a path")]
+    Target,
+    /// Missing, several, malformed, or another one than the target names.
+    #[error("the Host header is missing, repeated or invalid")]
+    Host,
+    /// Anything but exactly one `chunked`.
+    #[error("the transfer coding is not exactly one chunked")]
+    TransferEncoding,
+    /// An expectation other than `100-continue`.
+    #[error("the expectation is not known")]
+    Expectation,
+}
+
+/// What the checked head says.
+#[derive(Debug, Clone)]
+pub struct CheckedHead {
+    /// Host and port as received: what goes upstream as `Host`.
+    pub host: HeaderValue,
+}
+
+/// Checks method, target, host, framing and expectation.
+///
+/// # Errors
+/// The first fault found.
+pub fn check(parts: &Parts) -> Result<CheckedHead, HeadFault> {
+    if parts.method == Method::CONNECT || parts.method == Method::TRACE {
+        return Err(HeadFault::Method);
+    }
+    if !parts.uri.path().starts_with('/') {
+        return Err(HeadFault::Target);
+    }
+    // A target like `abc` is authority-form to the URI parser: no scheme, an authority, and a path made up.
+    if parts.uri.scheme().is_none() && parts.uri.authority().is_some() {
+        return Err(HeadFault::Target);
+    }
+    check_transfer_encoding(parts.version, &parts.headers)?;
+    check_expectation(&parts.headers)?;
+    let host = check_host(parts)?;
+    Ok(CheckedHead { host })
+}
+
+fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), HeadFault> {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None)
+            if version == Version::HTTP_11
+                && coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") =>
+        {
+            Ok(())
+        }
+        _ => Err(HeadFault::TransferEncoding),
+    }
+}
+
+fn check_expectation(headers: &HeaderMap) -> Result<(), HeadFault> {
+    let known = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(EXPECT).iter().all(known) { Ok(()) } else { Err(HeadFault::Expectation) }
+}
+
+/// The host, from `Host` or `:authority`. Where both are there they must agree.
+fn check_host(parts: &Parts) -> Result<HeaderValue, HeadFault> {
+    let mut lines = parts.headers.get_all(HOST).iter();
+    let header = lines.next();
+    if lines.next().is_some() {
+        return Err(HeadFault::Host);
+    }
+    if let Some(header) = header
+        && !is_host(header.as_bytes())
+    {
+        return Err(HeadFault::Host);
+    }
+    match (header, parts.uri.authority()) {
+        (Some(header), None) => Ok(header.clone()),
+        (header, Some(authority)) => {
+            let agrees = header.is_none_or(|header| names_same_host(header, authority));
+            // HTTP/2 has `:authority` instead of Host (RFC 9113 §8.3.1); HTTP/1.1 always needs Host.
+            let may_lack = parts.version == Version::HTTP_2;
+            if !agrees || (header.is_none() && !may_lack) || !is_host(authority.as_str().as_bytes()) {
+                return Err(HeadFault::Host);
+            }
+            HeaderValue::from_str(authority.as_str()).map_err(|_| HeadFault::Host)
+        }
+        (None, None) => Err(HeadFault::Host),
+    }
+}
+
+fn names_same_host(header: &HeaderValue, authority: &Authority) -> bool {
+    header.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 §7.2), without userinfo, and never empty.
+fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+            let (literal, after) = rest.split_at(end);
+            let is_literal = !literal.is_empty()
+                && literal.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+            let after = after.get(1..).unwrap_or_default();
+            match (is_literal, after.split_first()) {
+                (true, None) => return true,
+                (true, Some((b':', port))) => return is_port(port),
+                _ => return false,
+            }
+        }
+        None => match value.iter().position(|byte| *byte == b':') {
+            Some(colon) => {
+                let (host, port) = value.split_at(colon);
+                (host, port.get(1..))
+            }
+            None => (value, None),
+        },
+    };
+    let is_name = !host.is_empty()
+        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte));
+    // Sub-delimiters are legal in a reg-name, but a comma here is two hosts to somebody.
+    is_name && !host.contains(&b',') && port.is_none_or(is_port)
+}
+
+fn is_port(port: &[u8]) -> bool {
+    port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::{HeadFault, check, is_host};
+
+    fn parts(build: http::request::Builder) -> http::request::Parts {
+        build.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_plain_request_passes() {
+        let plain = parts(Request::get("/a?b=c").header("host", "app.example:8080"));
+        assert_eq!(check(&plain).unwrap().host, "app.example:8080");
+    }
+
+    #[test]
+    fn a_missing_repeated_or_invalid_host_is_refused() {
+        assert_eq!(check(&parts(Request::get("/"))).unwrap_err(), HeadFault::Host);
+        let twice = parts(Request::get("/").header("host", "a").header("host", "a"));
+        assert_eq!(check(&twice).unwrap_err(), HeadFault::Host);
+        for invalid in
+            ["", "a b", "user@a", "a,b", "a:b", "a:123456", "[::1", "[]", "[::1]x", "a/b", "[::1]:x"]
+        {
+            assert!(!is_host(invalid.as_bytes()), "{invalid:?}");
+        }
+        for valid in
+            ["a", "a:80", "a.example", "127.0.0.1:8080", "[::1]", "[::1]:8080", "a:", "xn--bcher-kva.example"]
+        {
+            assert!(is_host(valid.as_bytes()), "{valid:?}");
+        }
+    }
+
+    #[test]
+    fn absolute_form_must_agree_with_host() {
+        let agrees = parts(Request::get("http://app.example/a").header("host", "APP.example"));
+        assert!(check(&agrees).is_ok());
+        let differs = parts(Request::get("http://other.example/a").header("host", "app.example"));
+        assert_eq!(check(&differs).unwrap_err(), HeadFault::Host);
+        let lacks = parts(Request::get("http://other.example/a"));
+        assert_eq!(check(&lacks).unwrap_err(), HeadFault::Host);
+        let userinfo = parts(Request::get("http://u@app.example/a").header("host", "u@app.example"));
+        assert_eq!(check(&userinfo).unwrap_err(), HeadFault::Host);
+    }
+
+    #[test]
+    fn only_one_chunked_is_a_transfer_coding() {
+        for good in ["chunked", "Chunked", " chunked "] {
+            let request = parts(Request::post("/").header("host", "a").header("transfer-encoding", good));
+            assert!(check(&request).is_ok(), "{good:?}");
+        }
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "", "xchunked", "chunked;q=1"] {
+            let request = parts(Request::post("/").header("host", "a").header("transfer-encoding", bad));
+            assert_eq!(check(&request).unwrap_err(), HeadFault::TransferEncoding, "{bad:?}");
+        }
+        let two = Request::post("/").header("host", "a").header("transfer-encoding", "chunked");
+        let two = parts(two.header("transfer-encoding", "chunked"));
+        assert_eq!(check(&two).unwrap_err(), HeadFault::TransferEncoding);
+    }
+
+    #[test]
+    fn connect_trace_authority_form_and_asterisk_are_refused() {
+        for (method, target, fault) in [
+            ("CONNECT", "a:80", HeadFault::Method),
+            ("TRACE", "/", HeadFault::Method),
+            ("GET", "abc", HeadFault::Target),
+            ("OPTIONS", "*", HeadFault::Target),
+        ] {
+            let request = parts(Request::builder().method(method).uri(target).header("host", "a"));
+            assert_eq!(check(&request).unwrap_err(), fault, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_expectation_is_refused() {
+        let known = parts(Request::post("/").header("host", "a").header("expect", "100-Continue"));
+        assert!(check(&known).is_ok());
+        let unknown = parts(Request::post("/").header("host", "a").header("expect", "tea"));
+        assert_eq!(check(&unknown).unwrap_err(), HeadFault::Expectation);
+    }
+}

@@ -1,0 +1,26 @@
+//! Stage 2, conduct: takes one request through every stage. The only module that knows them all.
+//!
+//! `pipeline.rs` is the whole way in one function. Not a framework: no stage is pluggable. Invariants: a
+//! request leaves for the upstream only with an `Admitted`; every refusal goes through `rejection.rs`; a
+//! panic on the way is a 503 and forwards nothing.
+
+// In the order in which a request meets them.
+pub mod pipeline;
+
+pub mod head;
+pub mod path;
+pub mod route;
+
+mod judge;
+
+pub mod body;
+pub mod target_rule;
+
+pub mod headers;
+pub mod rejection;
+
+pub mod answer;
+pub mod budget;
+pub mod request_id;
+
+mod panics;
