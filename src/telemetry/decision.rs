@@ -1,0 +1,204 @@
+//! One record of each decision: what was decided about a request, and why.
+//!
+//! Not the answer: the client learns none of this. Invariants: no header value, body byte, path or query of
+//! the request is recorded; refusals are logged at a bounded rate, so that a flood of forgeries is counted
+//! in full and written down in part.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::metrics::{Metrics, Outcome};
+use crate::clock::UnixMillis;
+use crate::guard::Admitted;
+use crate::keys::Candidates;
+use crate::keys::entry::{IntegrationEntry, KeyEntry};
+use crate::proxy::rejection::Rejection;
+use crate::proxy::request_id::RequestId;
+use crate::proxy::route::CredentialKind;
+use crate::verify::Subject;
+
+/// Refusals written to the log per second; the rest is counted and summarised.
+const LOGGED_PER_SECOND: u64 = 100;
+
+/// Who the request could be from, as far as it was found.
+#[derive(Debug)]
+enum Who {
+    Unknown,
+    Key(Arc<KeyEntry>),
+    Integration(Arc<IntegrationEntry>),
+}
+
+/// What is known of one request while it is on its way.
+#[derive(Debug)]
+pub struct Decision {
+    id: RequestId,
+    peer: IpAddr,
+    /// Its route's place in the table.
+    pub route: Option<usize>,
+    /// The kind of credential judged last.
+    pub kind: Option<CredentialKind>,
+    /// The status that its integration asks for in place of 401.
+    pub reject_status: Option<StatusCode>,
+    /// Whether there is a body that has not been read to its end.
+    pub body_pending: bool,
+    who: Who,
+    rejection: Option<Rejection>,
+    admitted: bool,
+}
+
+/// Records decisions: counters in full, log lines at a bounded rate.
+pub struct Decisions {
+    metrics: Arc<Metrics>,
+    routes: Vec<String>,
+    second: AtomicI64,
+    logged: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl Decision {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(id: RequestId, peer: IpAddr) -> Self {
+        Self {
+            id,
+            peer,
+            route: None,
+            kind: None,
+            reject_status: None,
+            body_pending: false,
+            who: Who::Unknown,
+            rejection: None,
+            admitted: false,
+        }
+    }
+
+    /// Who it could be from.
+    pub fn note(&mut self, candidates: &Candidates) {
+        self.who = match candidates {
+            Candidates::ApiKey { entry, .. } => Who::Key(Arc::clone(entry)),
+            Candidates::Signature { entries, .. } => match entries.first() {
+                Some(entry) => Who::Key(Arc::clone(entry)),
+                None => Who::Unknown,
+            },
+            Candidates::Integration(entry) => {
+                let status = entry.record.reject_status.and_then(|code| StatusCode::from_u16(code).ok());
+                self.reject_status = status;
+                Who::Integration(Arc::clone(entry))
+            }
+        };
+    }
+
+    /// It is admitted: counts the use of each record that verified it.
+    pub fn admit(&mut self, admitted: &Admitted, now: UnixMillis) {
+        self.admitted = true;
+        for authentic in admitted.credentials().into_iter().flat_map(|credentials| credentials.iter()) {
+            match authentic.subject() {
+                Subject::ApiKey(entry) | Subject::Signature(entry) => entry.usage.record_accepted(now),
+                Subject::Integration(entry) => entry.usage.record_accepted(now),
+            }
+            self.kind = Some(authentic.kind());
+        }
+    }
+
+    /// It is refused, or has no answer.
+    pub fn refuse(&mut self, rejection: &Rejection) {
+        if let Who::Integration(entry) = &self.who {
+            entry.usage.record_refused();
+        }
+        self.rejection = Some(rejection.clone());
+    }
+
+    fn scheme(&self) -> &'static str {
+        match (&self.who, self.kind) {
+            (Who::Unknown, _) => "unknown",
+            (_, Some(CredentialKind::ApiKey)) => "api-key",
+            (Who::Key(entry), _) => entry.scheme.label(),
+            (Who::Integration(entry), _) => entry.scheme.label(),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let Some(rejection) = &self.rejection else { return Outcome::Forwarded };
+        match rejection.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Refused,
+            StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Outcome::UpstreamFailed,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => Outcome::Limited,
+            _ => Outcome::Malformed,
+        }
+    }
+}
+
+impl Decisions {
+    /// Records into `metrics`; `routes` are the names in table order.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>, routes: Vec<String>) -> Self {
+        Self {
+            metrics,
+            routes,
+            second: AtomicI64::new(0),
+            logged: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
+        }
+    }
+
+    /// Records a decision. `elapsed` runs from the head of the request to the head of its answer.
+    pub fn record(&self, decision: &Decision, status: StatusCode, now: UnixMillis, elapsed: Duration) {
+        self.metrics.request(decision.route, decision.outcome(), elapsed.as_secs_f64());
+        let reason = decision.rejection.as_ref().and_then(Rejection::reason);
+        if let Some(kind) = decision.kind
+            && (decision.admitted || reason.is_some())
+        {
+            let reason = if decision.admitted { None } else { reason };
+            self.metrics.verification(kind, decision.scheme(), reason);
+        }
+        let Some(rejection) = &decision.rejection else { return };
+        if let Rejection::Upstream(error) = rejection {
+            self.metrics.upstream_error(error.cause());
+        }
+        if self.may_log(now.seconds()) {
+            self.log(decision, rejection, status);
+        }
+    }
+
+    fn log(&self, decision: &Decision, rejection: &Rejection, status: StatusCode) {
+        let route = decision.route.and_then(|index| self.routes.get(index)).map_or("none", String::as_str);
+        let (key, integration) = match &decision.who {
+            Who::Unknown => (None, None),
+            Who::Key(entry) => (Some(entry.record.meta.id), None),
+            Who::Integration(entry) => (None, Some(entry.record.name.as_str())),
+        };
+        tracing::info!(
+            request = %decision.id,
+            peer = %decision.peer,
+            route,
+            status = status.as_u16(),
+            outcome = decision.outcome().name(),
+            kind = decision.kind.map(CredentialKind::name),
+            reason = rejection.reason().map(super::reason::Reason::name),
+            cause = %rejection,
+            key = key.map(tracing::field::display),
+            integration,
+            "request refused"
+        );
+    }
+
+    fn may_log(&self, second: i64) -> bool {
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.logged.store(0, Ordering::Relaxed);
+            let suppressed = self.suppressed.swap(0, Ordering::Relaxed);
+            if suppressed > 0 {
+                tracing::info!(suppressed, "more requests were refused than are logged");
+            }
+        }
+        if self.logged.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SECOND {
+            return true;
+        }
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+}

@@ -1,0 +1,249 @@
+//! Every metric, in one table, and the handles that the request path holds.
+//!
+//! Not a push client: `/metrics` on the ops port renders what is here. Invariants: names and labels are those
+//! of docs/metrics.md; a handle is made once and an increment is one atomic addition; nothing is global, so
+//! two sidecars in one process (as in tests) do not mix.
+
+use std::sync::OnceLock;
+
+use metrics::{Counter, Gauge, Histogram, Label};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::reason::Reason;
+use crate::proxy::route::CredentialKind;
+use crate::verify::scheme;
+
+/// Upper bounds of the duration histogram, seconds. A verified request costs tens of microseconds here; the
+/// rest is the application's.
+const DURATION_BUCKETS: [f64; 12] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// How a request ended, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Outcome {
+    /// The application answered.
+    Forwarded,
+    /// The credential was refused.
+    Refused,
+    /// The request was malformed, or no route takes it.
+    Malformed,
+    /// A limit was reached.
+    Limited,
+    /// A fault of ours.
+    Unavailable,
+    /// The application did not answer.
+    UpstreamFailed,
+}
+
+impl Outcome {
+    const ALL: [Self; 6] = [
+        Self::Forwarded,
+        Self::Refused,
+        Self::Malformed,
+        Self::Limited,
+        Self::Unavailable,
+        Self::UpstreamFailed,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Refused => "refused",
+            Self::Malformed => "malformed",
+            Self::Limited => "limited",
+            Self::Unavailable => "unavailable",
+            Self::UpstreamFailed => "upstream_failed",
+        }
+    }
+}
+
+/// Handles of one route.
+struct RouteMetrics {
+    outcomes: [Counter; Outcome::ALL.len()],
+    duration: Histogram,
+}
+
+/// Gauges that are set when `/metrics` is read.
+pub struct Gauges {
+    /// `countersign_keys_records{kind="workspace"}`
+    pub workspaces: Gauge,
+    /// `countersign_keys_records{kind="webhook-key"}`
+    pub webhook_keys: Gauge,
+    /// `countersign_keys_records{kind="integration"}`
+    pub integrations: Gauge,
+    /// `countersign_keys_records{kind="damaged"}`
+    pub damaged: Gauge,
+    /// `countersign_keys_staleness_seconds`
+    pub staleness: Gauge,
+    /// `countersign_body_bytes_in_flight`
+    pub body_bytes: Gauge,
+    /// `countersign_listener_parse_errors_total`
+    pub parse_errors: Counter,
+    /// `countersign_listener_connections`
+    pub connections: Gauge,
+    /// `countersign_listener_refused_connections_total`
+    pub refused_connections: Counter,
+}
+
+/// Every metric of one sidecar.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    routes: Vec<RouteMetrics>,
+    unrouted: RouteMetrics,
+    schemes: Vec<&'static str>,
+    verifications: Vec<OnceLock<Counter>>,
+    /// Gauges that are set when `/metrics` is read.
+    pub gauges: Gauges,
+}
+
+/// Verified, beside the reasons of [`Reason`].
+const VERIFIED: &str = "ok";
+const REASONS: usize = Reason::ALL.len() + 1;
+
+impl Metrics {
+    /// Metrics for these routes.
+    #[must_use]
+    pub fn new(routes: &[String]) -> Self {
+        let builder = PrometheusBuilder::new();
+        // The buckets are a constant list that is not empty, so the error cannot occur; without them the
+        // histogram would be rendered as a summary.
+        let recorder = match builder.set_buckets(&DURATION_BUCKETS) {
+            Ok(builder) => builder.build_recorder(),
+            Err(_) => PrometheusBuilder::new().build_recorder(),
+        };
+        let handle = recorder.handle();
+        let mut schemes: Vec<&'static str> = scheme::presets().map(|scheme| scheme.label()).collect();
+        schemes.extend([scheme::CUSTOM, "api-key", "unknown"]);
+        let verifications =
+            (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
+        let (routes, unrouted, gauges) = metrics::with_local_recorder(&recorder, || {
+            describe();
+            let version = env!("CARGO_PKG_VERSION");
+            metrics::gauge!("countersign_build_info", "version" => version).set(1.0);
+            let routes = routes.iter().map(|route| RouteMetrics::new(route)).collect();
+            (routes, RouteMetrics::new("none"), Gauges::new())
+        });
+        Self { recorder, handle, routes, unrouted, schemes, verifications, gauges }
+    }
+
+    /// Counts a request that ended. `route` is its place in the table; `None` = it reached none.
+    pub fn request(&self, route: Option<usize>, outcome: Outcome, seconds: f64) {
+        let route = route.and_then(|index| self.routes.get(index)).unwrap_or(&self.unrouted);
+        if let Some(counter) = route.outcomes.get(outcome as usize) {
+            counter.increment(1);
+        }
+        route.duration.record(seconds);
+    }
+
+    /// Counts a judged credential; `reason` is `None` where it was verified.
+    pub fn verification(&self, kind: CredentialKind, scheme: &'static str, reason: Option<Reason>) {
+        let kinds = CredentialKind::ALL;
+        let kind_index = kinds.iter().position(|each| *each == kind).unwrap_or(0);
+        let scheme_index = self.schemes.iter().position(|each| *each == scheme);
+        let unknown = self.schemes.len().saturating_sub(1);
+        let scheme_index = scheme_index.unwrap_or(unknown);
+        let reason_index = reason.map_or(REASONS - 1, |reason| reason as usize);
+        let cell = (kind_index * self.schemes.len() + scheme_index) * REASONS + reason_index;
+        if let Some(cell) = self.verifications.get(cell) {
+            let counter = cell.get_or_init(|| {
+                self.counter(
+                    "countersign_verifications_total",
+                    vec![
+                        Label::from_static_parts("kind", kind.name()),
+                        Label::from_static_parts("scheme", scheme),
+                        Label::from_static_parts("reason", reason.map_or(VERIFIED, Reason::name)),
+                    ],
+                )
+            });
+            counter.increment(1);
+        }
+    }
+
+    /// Counts an answer that the upstream did not give.
+    pub fn upstream_error(&self, cause: &'static str) {
+        self.counter("countersign_upstream_errors_total", vec![Label::from_static_parts("cause", cause)])
+            .increment(1);
+    }
+
+    /// The text of `/metrics` (Prometheus exposition format 0.0.4).
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds histogram samples into buckets. Must run every few seconds: samples pile up otherwise.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn counter(&self, name: &'static str, labels: Vec<Label>) -> Counter {
+        metrics::with_local_recorder(&self.recorder, || metrics::counter!(name, labels))
+    }
+}
+
+impl RouteMetrics {
+    fn new(route: &str) -> Self {
+        let route = route.to_owned();
+        let outcomes = Outcome::ALL.map(|outcome| {
+            metrics::counter!("countersign_requests_total", "route" => route.clone(), "outcome" => outcome.name())
+        });
+        let duration = metrics::histogram!("countersign_request_duration_seconds", "route" => route);
+        Self { outcomes, duration }
+    }
+}
+
+impl Gauges {
+    fn new() -> Self {
+        let records = |kind: &'static str| metrics::gauge!("countersign_keys_records", "kind" => kind);
+        Self {
+            workspaces: records("workspace"),
+            webhook_keys: records("webhook-key"),
+            integrations: records("integration"),
+            damaged: records("damaged"),
+            staleness: metrics::gauge!("countersign_keys_staleness_seconds"),
+            body_bytes: metrics::gauge!("countersign_body_bytes_in_flight"),
+            parse_errors: metrics::counter!("countersign_listener_parse_errors_total"),
+            connections: metrics::gauge!("countersign_listener_connections"),
+            refused_connections: metrics::counter!("countersign_listener_refused_connections_total"),
+        }
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!("countersign_requests_total", "Requests that ended, by route and outcome.");
+    metrics::describe_histogram!(
+        "countersign_request_duration_seconds",
+        metrics::Unit::Seconds,
+        "Time from the head of a request to the head of its answer."
+    );
+    metrics::describe_counter!(
+        "countersign_verifications_total",
+        "Credentials judged, by kind, scheme and reason; reason \"ok\" = verified."
+    );
+    metrics::describe_counter!("countersign_upstream_errors_total", "Requests without an answer, by cause.");
+    metrics::describe_gauge!("countersign_keys_records", "Records held in memory, by kind.");
+    metrics::describe_gauge!(
+        "countersign_keys_staleness_seconds",
+        metrics::Unit::Seconds,
+        "Time since the store was last heard of; -1 = never."
+    );
+    metrics::describe_gauge!(
+        "countersign_body_bytes_in_flight",
+        metrics::Unit::Bytes,
+        "Buffered request body bytes held now."
+    );
+    metrics::describe_counter!(
+        "countersign_listener_parse_errors_total",
+        "Connections that ended because what they sent is not HTTP."
+    );
+    metrics::describe_gauge!("countersign_listener_connections", "Open connections on the traffic port.");
+    metrics::describe_counter!(
+        "countersign_listener_refused_connections_total",
+        "Connections closed at once because limits.connections was reached."
+    );
+    metrics::describe_gauge!("countersign_build_info", "Always 1; the version is a label.");
+}
