@@ -1,0 +1,66 @@
+//! Bounds on what a client may cause: bytes, time, connections. Enforcing them is the listener's and the
+//! proxy's work. Invariant: every bound has an upper end, so that no configuration means "unbounded".
+
+use std::time::Duration;
+
+use super::reader::Section;
+use super::units::{self, GIB, HOUR, KIB, MINUTE};
+
+/// Bounds on what a client may cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Largest request body in bytes, unless a route says otherwise. Default 1 MiB; 1 B to 1 GiB.
+    pub max_body: u64,
+    /// Keys of a workspace tried for one request. Default 4; 1 to 16.
+    pub candidate_secrets: usize,
+    /// From the first byte of a head to its last. Default 10 s; 10 ms to 5 min.
+    pub header_timeout: Duration,
+    /// A connection between two requests. Default 60 s; 10 ms to 1 h.
+    pub idle_timeout: Duration,
+    /// Bytes read and dropped after an early answer, so that the client gets to read it. Default 16 MiB;
+    /// 0 B to 1 GiB.
+    pub linger_bytes: u64,
+    /// Time for the same. Default 2 s; 0 s to 1 min.
+    pub linger_time: Duration,
+    /// A buffered body, from its first byte to its last. Default 30 s; 10 ms to 1 h.
+    pub body_timeout: Duration,
+    /// Between two reads of a body. Default 10 s; 10 ms to 10 min.
+    pub body_idle_timeout: Duration,
+    /// Bytes of buffered bodies in flight, whole process. Default 64 MiB; 64 KiB to 64 GiB.
+    pub body_budget: u64,
+    /// Client connections at once, whole process. Default 10000; 1 to 1000000.
+    pub connections: usize,
+    /// How long requests in flight may take to end after SIGTERM. Default 25 s; 0 s to 1 h.
+    pub drain_timeout: Duration,
+}
+
+pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
+    let short = Duration::from_millis(10);
+    let none = Duration::ZERO;
+    let mut section = root.section("limits");
+    let max_body = section.required("max_body", units::bytes(1..=GIB));
+    let candidate_secrets = section.required("candidate_secrets", units::number(1..=16));
+    let header_timeout = section.required("header_timeout", units::duration(short..=MINUTE * 5));
+    let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
+    let linger_bytes = section.required("linger_bytes", units::bytes(0..=GIB));
+    let linger_time = section.required("linger_time", units::duration(none..=MINUTE));
+    let body_timeout = section.required("body_timeout", units::duration(short..=HOUR));
+    let body_idle_timeout = section.required("body_idle_timeout", units::duration(short..=MINUTE * 10));
+    let body_budget = section.required("body_budget", units::bytes(64 * KIB..=64 * GIB));
+    let connections = section.required("connections", units::number(1..=1_000_000));
+    let drain_timeout = section.required("drain_timeout", units::duration(none..=HOUR));
+    section.finish();
+    Some(LimitsConfig {
+        max_body: max_body?,
+        candidate_secrets: candidate_secrets?,
+        header_timeout: header_timeout?,
+        idle_timeout: idle_timeout?,
+        linger_bytes: linger_bytes?,
+        linger_time: linger_time?,
+        body_timeout: body_timeout?,
+        body_idle_timeout: body_idle_timeout?,
+        body_budget: body_budget?,
+        connections: connections?,
+        drain_timeout: drain_timeout?,
+    })
+}

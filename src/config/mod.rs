@@ -1,0 +1,167 @@
+//! Configuration: layers of text in, one checked [`Config`] out, or every fault at once.
+//!
+//! Not a live object: nothing here is validated again later, and nothing outside reads the environment.
+//! The way: `layers` (defaults < file < environment < flags) → `reader` (take a key, parse it, collect the
+//! fault) → one file per section → `cross` (what no section can judge alone). Invariants: pure but for
+//! reading the one file; an option that exists is documented in `config/default.toml`; an unknown key is a
+//! fault; a [`Config`] in hand is usable as it stands.
+
+mod cross;
+pub mod env;
+mod fault;
+mod layers;
+mod limits;
+mod log;
+mod ports;
+mod reader;
+mod redis;
+mod routes;
+mod store;
+mod units;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use fault::{Fault, Faults};
+pub use limits::LimitsConfig;
+pub use log::{LogConfig, LogFormat};
+pub use ports::{AdminConfig, ListenerConfig, OpsConfig};
+pub use redis::{RedisConfig, RedisDurability};
+pub use store::{InitPolicy, KeysConfig, StoreBackend, StoreConfig, kek_id};
+pub use units::{show_bytes, show_duration};
+pub use upstream::{UpstreamConfig, UpstreamTarget};
+
+use crate::proxy::route::Route;
+use crate::secret::Secret;
+use reader::Reader;
+
+/// Where a configuration comes from. The embedded defaults lie below all of these.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file that `--config` names.
+    pub file: Option<PathBuf>,
+    /// The environment, an argument so that tests need none; [`env::process`] gives the real one.
+    pub env: BTreeMap<String, String>,
+    /// Options from flags: the option's path (`upstream.url`) and its text. The last one wins.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// A configuration and what came with it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Every option, checked.
+    pub config: Config,
+    /// Variables named `COUNTERSIGN_…` that mean nothing: to be warned about, once.
+    pub ignored_env: Vec<String>,
+    /// `COUNTERSIGN_ADMIN_TOKEN`, where it is set.
+    pub admin_token: Option<Secret>,
+}
+
+/// Every option, checked. `config/default.toml` says what each is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The traffic port.
+    pub listener: ListenerConfig,
+    /// The admin port.
+    pub admin: AdminConfig,
+    /// The health and metrics port.
+    pub ops: OpsConfig,
+    /// The application.
+    pub upstream: UpstreamConfig,
+    /// Where records live.
+    pub store: StoreConfig,
+    /// The mirror of the keys, and what opens them.
+    pub keys: KeysConfig,
+    /// Bounds on what a client may cause.
+    pub limits: LimitsConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// In the order in which they are tried; unique names, none hidden by earlier ones.
+    pub routes: Vec<Route>,
+}
+
+/// Reads and checks every source.
+///
+/// # Errors
+/// Every fault of every source at once. Nothing was bound, opened or written.
+pub fn load(sources: &Sources) -> Result<Loaded, Faults> {
+    let stack = layers::stack(sources);
+    let reader = Reader::new(stack.figment);
+    let config = check(&reader, stack.complete);
+    let mut faults = stack.faults;
+    faults.extend(reader.finish().0);
+    match config {
+        Some(config) if faults.is_empty() => {
+            Ok(Loaded { config, ignored_env: stack.ignored_env, admin_token: stack.admin_token })
+        }
+        None if faults.is_empty() => Err(Faults(vec![incomplete()])),
+        _ => Err(Faults(faults)),
+    }
+}
+
+/// The path of every option that exists, `routes[].name` for one of each route.
+#[must_use]
+pub fn options() -> Vec<String> {
+    let reader = Reader::new(layers::stack(&Sources::default()).figment);
+    let _ = check(&reader, true);
+    let mut options = reader.finish().1;
+    options.sort();
+    options.dedup();
+    options
+}
+
+/// The embedded defaults, as TOML with comments.
+#[must_use]
+pub fn defaults() -> &'static str {
+    layers::DEFAULTS
+}
+
+/// Reads every section before giving up on any.
+fn check(reader: &Reader, complete: bool) -> Option<Config> {
+    let mut root = reader.root();
+    let listener = ports::listener(&mut root);
+    let admin = ports::admin(&mut root);
+    let ops = ports::ops(&mut root);
+    let upstream = upstream::check(&mut root);
+    let store = store::check(&mut root);
+    let keys = store::keys(&mut root);
+    let limits = limits::check(&mut root);
+    let log = log::check(&mut root);
+    let routes = routes::check(reader, &mut root);
+    root.finish();
+    if complete {
+        if let (Some(listener), Some(admin), Some(ops)) = (&listener, &admin, &ops) {
+            cross::ports(reader, listener, admin, ops, upstream.as_ref());
+        }
+        if let Some(keys) = &keys {
+            cross::keys(reader, keys, store.as_ref());
+        }
+        if let Some(limits) = &limits {
+            cross::limits(reader, limits, &routes);
+        }
+        cross::routes(reader, &routes);
+    }
+    Some(Config {
+        listener: listener?,
+        admin: admin?,
+        ops: ops?,
+        upstream: upstream?,
+        store: store?,
+        keys: keys?,
+        limits: limits?,
+        log: log?,
+        routes: routes.into_iter().map(|(_, route)| route).collect(),
+    })
+}
+
+/// The defaults lack an option that a check requires: a fault of this program, not of its operator.
+fn incomplete() -> Fault {
+    Fault {
+        path: "default.toml".to_owned(),
+        value: None,
+        expected: "a default for every option".to_owned(),
+        hint: Some("this is a defect of Countersign".to_owned()),
+        source: Some("default".to_owned()),
+    }
+}

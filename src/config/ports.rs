@@ -1,0 +1,78 @@
+//! The three ports: traffic, admin, ops. Checked types and their checks; binding is not done here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::fault::Expected;
+use super::reader::{Raw, Section};
+use super::units;
+
+/// The traffic port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerConfig {
+    /// Where senders reach us. Default `0.0.0.0:8080`; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Data-path threads, each a runtime with its own socket. 0 (default) = one per core; at most 256.
+    pub threads: usize,
+    /// What senders call us, for schemes that sign the URL: `http(s)://host[:port][/base]`, without query,
+    /// fragment or trailing slash, so that the target can be appended. Default: none.
+    pub public_url: Option<String>,
+}
+
+/// The admin port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where admins reach us. Default `127.0.0.1:9901`.
+    pub address: SocketAddr,
+    /// A file that holds the bearer token, where `COUNTERSIGN_ADMIN_TOKEN` does not. Default: none.
+    pub token_file: Option<PathBuf>,
+}
+
+/// The health and metrics port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpsConfig {
+    /// Where the kubelet and Prometheus reach us. Default `0.0.0.0:9902`.
+    pub address: SocketAddr,
+}
+
+pub(super) fn listener(root: &mut Section<'_>) -> Option<ListenerConfig> {
+    let mut section = root.section("listener");
+    let address = section.required("address", units::address);
+    let threads = section.required("threads", units::number(0..=256));
+    let public_url = section.optional("public_url", public_url);
+    section.finish();
+    Some(ListenerConfig { address: address?, threads: threads?, public_url })
+}
+
+pub(super) fn admin(root: &mut Section<'_>) -> Option<AdminConfig> {
+    let mut section = root.section("admin");
+    let address = section.required("address", units::address);
+    let token_file = section.optional("token_file", units::path);
+    section.finish();
+    Some(AdminConfig { address: address?, token_file })
+}
+
+pub(super) fn ops(root: &mut Section<'_>) -> Option<OpsConfig> {
+    let mut section = root.section("ops");
+    let address = section.required("address", units::address);
+    section.finish();
+    Some(OpsConfig { address: address? })
+}
+
+/// An absolute URL (RFC 3986 §4.3) without query and fragment.
+fn public_url(raw: &Raw<'_>) -> Result<String, Expected> {
+    let expected = || Expected::new("an absolute URL such as \"https://hooks.example.com\"");
+    let text = raw.text().ok_or_else(expected)?;
+    let url: http::Uri = text.parse().map_err(|_| expected())?;
+    let authority = url.authority().ok_or_else(expected)?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().unwrap_or_default().is_empty() {
+        return Err(expected());
+    }
+    if url.query().is_some() || text.contains('#') {
+        return Err(expected().hint("without query and fragment"));
+    }
+    if authority.as_str().contains('@') {
+        return Err(expected().hint("without user and password"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
