@@ -1,0 +1,126 @@
+//! From a plan to an answer: commits through the writer and says in HTTP what came of it.
+//!
+//! Not the rules of any resource. Invariants: a change that alters nothing is not committed and leaves no
+//! audit event; a store's own words stay in the log, because they may name files and addresses.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::AdminState;
+use super::conditional::Call;
+use super::problem::Problem;
+use crate::keys::decode::{Damaged, Decoded};
+use crate::keys::mirror::Mirror;
+use crate::keys::record::{Kind, Meta, Record, RecordKey};
+use crate::store::Conflict;
+use crate::store::seal::SealError;
+use crate::store::writer::{Edit, Event, Plan, Severity, WriteError};
+
+/// Why a plan was not made.
+pub(super) enum Stop {
+    /// The caller is told why.
+    Refused(Problem),
+    /// There is nothing to change.
+    Unchanged,
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+/// What came of a request for a change.
+pub(super) enum Outcome<T> {
+    /// Committed: the plan's output, and its records as they are stored now.
+    Done(T, Vec<Record>),
+    /// Everything was so already.
+    Unchanged,
+}
+
+/// Plans and commits. `plan` may run several times.
+pub(super) async fn commit<T>(
+    state: &AdminState,
+    call: &Call,
+    plan: impl FnMut(&Mirror) -> Result<Plan<T>, Stop>,
+) -> Result<Outcome<T>, Problem> {
+    match state.writer.commit(&call.actor, plan).await {
+        Ok((output, records)) => Ok(Outcome::Done(output, records)),
+        Err(WriteError::Refused(Stop::Unchanged)) => Ok(Outcome::Unchanged),
+        Err(WriteError::Refused(Stop::Refused(problem))) => Err(problem),
+        Err(WriteError::Conflict(conflict)) => Err(conflicting(&conflict)),
+        Err(WriteError::Unavailable(why)) => {
+            tracing::error!(request = %call.actor.request_id, why, "an admin change was not stored");
+            Err(Problem::unavailable(
+                "the change is not known to be stored; read the record before trying again",
+            ))
+        }
+    }
+}
+
+fn conflicting(conflict: &Conflict) -> Problem {
+    match conflict {
+        Conflict::Claim { claim } if claim.contains("-name/") => {
+            Problem::taken("/name", "another record has this name")
+        }
+        Conflict::Claim { .. } => Problem::conflict("a generated value is in use already; try again"),
+        Conflict::Revision { .. } => Problem::conflict("the record was changed meanwhile; read it again"),
+        Conflict::Missing { key } => {
+            Problem::conflict(format!("the {} {} does not exist any more", key.kind.name(), key.id))
+        }
+    }
+}
+
+/// A fault of the cipher or the random numbers, as the caller may see it.
+pub(super) fn not_sealed(error: SealError) -> Problem {
+    tracing::error!(%error, "a secret could not be made or sealed");
+    Problem::unavailable("a secret could not be made or sealed; see the server's log")
+}
+
+/// The first fields of a record. The writer sets revision, times and creator.
+pub(super) fn fresh_meta(id: Uuid) -> Meta {
+    Meta {
+        id,
+        revision: 0,
+        created_at: crate::clock::UnixMillis::default(),
+        updated_at: crate::clock::UnixMillis::default(),
+        created_by: None,
+        managed_by: "api".to_owned(),
+    }
+}
+
+/// What the audit says.
+pub(super) fn event(action: &'static str, severity: Severity, resource: RecordKey, metadata: Value) -> Event {
+    Event { action, severity, resource, metadata }
+}
+
+/// The removal of a record, whether it can be read or not.
+pub(super) fn removal(decoded: &Decoded) -> Edit {
+    match decoded {
+        Decoded::Damaged(damaged) => {
+            Edit::Remove { key: damaged.key, revision: damaged.revision, releases: damaged_claims(damaged) }
+        }
+        Decoded::Workspace(record) => Edit::Delete(Record::Workspace(record.as_ref().clone())),
+        Decoded::Key(entry) => Edit::Delete(Record::WebhookKey(entry.record.clone())),
+        Decoded::Integration(entry) => Edit::Delete(Record::Integration(entry.record.clone())),
+    }
+}
+
+/// What an unreadable record claims to hold. A store releases only what is held by this very record.
+fn damaged_claims(damaged: &Damaged) -> Vec<String> {
+    let digests = damaged.api_keys.iter().map(|digest| data_encoding::HEXLOWER.encode(&digest.0));
+    let keys = digests.map(|digest| format!("api-key/{digest}"));
+    let name = damaged.name.iter().filter(|_| damaged.key.kind == Kind::Integration);
+    keys.chain(name.map(|name| format!("integration-name/{name}"))).collect()
+}
+
+/// 503 for a record that cannot be used, by category; the whole reason is in the log.
+pub(super) fn damaged(damaged: &Damaged) -> Problem {
+    let category =
+        if damaged.revision == 0 { "unreadable" } else { "altered, or sealed under a key not loaded" };
+    let kind = damaged.key.kind.name();
+    tracing::error!(record = %damaged.key, why = %damaged.why, "a damaged record was asked for");
+    Problem::unavailable(format!(
+        "the stored {kind} is {category}; it can be deleted, or restored from a backup"
+    ))
+}

@@ -1,0 +1,140 @@
+//! `POST /api/integrations`.
+//!
+//! Invariants: a secret that was not given is made here in the form that the scheme's senders take; it is
+//! sealed before it is stored, and shown in this one answer; a workspace that is named exists still when
+//! the integration is committed.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::input::{self, Settings};
+use super::scheme::{self, SchemeInput};
+use super::view::{Counters, IntegrationView, Once};
+use crate::admin::body::Required;
+use crate::admin::change::{self, Outcome, Stop};
+use crate::admin::conditional::{Call, created};
+use crate::admin::fields::{Change, Fields};
+use crate::admin::problem::{Fault, Problem};
+use crate::admin::{AdminState, formats};
+use crate::keys::mirror::Mirror;
+use crate::keys::record::{Integration, Kind, Record, RecordKey, Sealed};
+use crate::secret::Secret;
+use crate::store::seal;
+use crate::store::writer::{Edit, Plan, Severity};
+use crate::verify::scheme::kind::type_defaults;
+use crate::verify::scheme::{Scheme, SchemeChoice};
+
+/// The type of an integration that names none.
+const USUAL_TYPE: &str = "generic";
+/// The window where a type sets none, in minutes.
+const USUAL_WINDOW: u32 = 15;
+
+/// A body, checked.
+struct Wanted {
+    name: String,
+    kind: String,
+    choice: SchemeChoice,
+    scheme: Arc<Scheme>,
+    given: Option<Secret>,
+    settings: Settings,
+}
+
+/// The handler.
+pub(in crate::admin) async fn create(
+    State(state): State<Arc<AdminState>>,
+    call: Call,
+    Required(fields): Required,
+) -> Result<Response, Problem> {
+    let wanted = Wanted::of(fields, &state)?;
+    let key = RecordKey { kind: Kind::Integration, id: Uuid::now_v7() };
+    let secret = match &wanted.given {
+        Some(secret) => secret.clone(),
+        None => wanted.scheme.generate_secret(&seal::random::<32>().map_err(change::not_sealed)?),
+    };
+    let sealed = state.writer.seal(key, 1, &secret).map_err(change::not_sealed)?;
+    let fresh = wanted.record(key.id, &secret, sealed);
+
+    let plan = |_: &Mirror| -> Result<Plan<()>, Stop> {
+        let metadata = json!({
+            "name": fresh.name, "type": fresh.kind, "workspaceId": fresh.workspace_id,
+            "secretPrefix": fresh.secret_prefix, "secretGiven": wanted.given.is_some(),
+        });
+        Ok(Plan {
+            edits: vec![Edit::Create(Record::Integration(fresh.clone()))],
+            requires: wanted.settings.requires(),
+            event: change::event("integration.created", Severity::High, key, metadata),
+            output: (),
+        })
+    };
+    let Outcome::Done((), records) = change::commit(&state, &call, plan).await? else {
+        return Err(Problem::unavailable("the record cannot be shown"));
+    };
+    let [Record::Integration(record)] = records.as_slice() else {
+        return Err(Problem::unavailable("the record cannot be shown"));
+    };
+    let answer = Once {
+        integration: IntegrationView::of(record, &wanted.scheme, Counters::default(), &state),
+        webhook_secret: secret.expose_text(),
+        warning: "webhookSecret is shown this once and cannot be read again.".to_owned(),
+    };
+    Ok(created(&format!("/api/integrations/{}", key.id), record.meta.revision, answer))
+}
+
+impl Wanted {
+    fn of(mut fields: Fields, state: &AdminState) -> Result<Self, Problem> {
+        let name = fields.required("name", formats::path_name);
+        let kind = match fields.nullable("type", scheme::kind) {
+            Change::Set(kind) => Some(kind),
+            // An unknown type is a fault already; the rest is judged as for the usual one.
+            Change::Keep | Change::Clear => None,
+        };
+        let kind = kind.unwrap_or_else(|| USUAL_TYPE.to_owned());
+        let given = fields.nullable("webhookSecret", input::secret).of(None);
+        let scheme_input = SchemeInput::of(&mut fields);
+        let settings = Settings::of(&mut fields, state);
+
+        let chosen = scheme_input.for_type(&kind).and_then(|choice| Ok((scheme::resolved(&choice)?, choice)));
+        let chosen = match chosen {
+            Ok((scheme, choice)) => {
+                if let Some(Err(detail)) = given.as_ref().map(|secret| input::usable(&scheme, secret)) {
+                    fields.fault(Fault::at("/webhookSecret", "format", detail));
+                }
+                if let Some(fault) = input::tolerance_fault(&scheme, settings.tolerance_seconds.of(None)) {
+                    fields.fault(fault);
+                }
+                Some((scheme, choice))
+            }
+            Err(faults) => {
+                faults.into_iter().for_each(|fault| fields.fault(fault));
+                None
+            }
+        };
+        let (name, (scheme, choice)) = fields.finish(name.zip(chosen))?;
+        Ok(Self { name, kind, choice, scheme, given, settings })
+    }
+
+    fn record(&self, id: Uuid, secret: &Secret, sealed: Sealed) -> Integration {
+        let mut record = Integration {
+            meta: change::fresh_meta(id),
+            name: self.name.clone(),
+            workspace_id: None,
+            kind: self.kind.clone(),
+            scheme: self.choice.clone(),
+            secret: sealed,
+            secret_prefix: secret.prefix(),
+            tolerance_seconds: None,
+            deduplication_window_minutes: type_defaults(&self.kind)
+                .map_or(USUAL_WINDOW, |defaults| defaults.deduplication_window_minutes),
+            is_active: true,
+            allowed_cidrs: None,
+            reject_status: None,
+            previous: None,
+        };
+        self.settings.apply(&mut record);
+        record
+    }
+}

@@ -1,0 +1,127 @@
+//! An integration as answers show it.
+//!
+//! Not the record. Invariant: sealed forms have no field here; the secret is in [`Once`], which only create
+//! and rotate fill.
+
+use ipnet::IpNet;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::scheme::header_as_written;
+use crate::admin::AdminState;
+use crate::admin::rotation::still_ahead;
+use crate::admin::view::{MetaView, Shown};
+use crate::clock::UnixMillis;
+use crate::keys::entry::Usage;
+use crate::keys::record::Integration;
+use crate::verify::scheme::{Scheme, SchemeChoice};
+
+/// What every answer shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IntegrationView<'r> {
+    #[serde(flatten)]
+    meta: MetaView<'r>,
+    name: &'r str,
+    path: Option<String>,
+    url: Option<String>,
+    workspace_id: Option<Uuid>,
+    #[serde(rename = "type")]
+    kind: &'r str,
+    scheme: &'r SchemeChoice,
+    signature_header: String,
+    signature_algorithm: &'static str,
+    signature_format: Option<&'static str>,
+    signature_prefix: String,
+    secret_prefix: &'r str,
+    tolerance_seconds: Option<u32>,
+    deduplication_window_minutes: u32,
+    is_active: bool,
+    allowed_cidrs: Option<&'r [IpNet]>,
+    reject_status: Option<u16>,
+    previous: Option<PreviousView<'r>>,
+    #[serde(flatten)]
+    counters: Counters,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PreviousView<'r> {
+    secret_prefix: &'r str,
+    until: Shown,
+}
+
+/// Use, since this process started.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counters {
+    webhook_count: u64,
+    error_count: u64,
+    last_webhook_at: Option<Shown>,
+}
+
+/// The answer to create and rotate: the integration, its secret this once, and what to know about it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Once<'r> {
+    #[serde(flatten)]
+    pub(super) integration: IntegrationView<'r>,
+    pub(super) webhook_secret: Option<&'r str>,
+    pub(super) warning: String,
+}
+
+impl Counters {
+    /// As they stand.
+    pub(super) fn of(usage: &Usage) -> Self {
+        Self {
+            webhook_count: usage.accepted(),
+            error_count: usage.refused(),
+            last_webhook_at: usage.last().map(Shown),
+        }
+    }
+}
+
+impl<'r> IntegrationView<'r> {
+    /// As it stands now; a former secret whose time is over is not shown.
+    pub(super) fn of(
+        record: &'r Integration,
+        scheme: &Scheme,
+        counters: Counters,
+        state: &AdminState,
+    ) -> Self {
+        let path = state.integration_path.as_ref().map(|path| path.replace("{integration}", &record.name));
+        let url = match (&state.public_url, &path) {
+            (Some(base), Some(path)) => Some(format!("{}{path}", base.trim_end_matches('/'))),
+            _ => None,
+        };
+        Self {
+            meta: MetaView::of(&record.meta),
+            name: &record.name,
+            path,
+            url,
+            workspace_id: record.workspace_id,
+            kind: &record.kind,
+            scheme: &record.scheme,
+            signature_header: header_as_written(scheme).to_owned(),
+            signature_algorithm: scheme.algorithm(),
+            signature_format: scheme.encoding(),
+            signature_prefix: scheme.prefix().to_owned(),
+            secret_prefix: &record.secret_prefix,
+            tolerance_seconds: record.tolerance_seconds.or_else(|| scheme.tolerance_seconds()),
+            deduplication_window_minutes: record.deduplication_window_minutes,
+            is_active: record.is_active,
+            allowed_cidrs: record.allowed_cidrs.as_deref(),
+            reject_status: record.reject_status,
+            previous: PreviousView::of(record, state.writer.now()),
+            counters,
+        }
+    }
+}
+
+impl<'r> PreviousView<'r> {
+    fn of(record: &'r Integration, now: UnixMillis) -> Option<Self> {
+        let previous = record.previous.as_ref()?;
+        let until = still_ahead(previous.until, now)?;
+        Some(Self { secret_prefix: &previous.secret_prefix, until })
+    }
+}

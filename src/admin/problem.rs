@@ -1,0 +1,198 @@
+//! What the admin port says when it refuses: problem details (RFC 9457) with one entry per fault.
+//!
+//! Not the map of the traffic port (`proxy/rejection.rs`). Invariants: no text here contains a value that the
+//! caller sent, a file path or a store address, so a rejected secret is never echoed; a handler gives a
+//! [`Problem`], and `envelope.rs` alone writes it, because only the envelope knows the request id.
+//! Pointers are JSON pointers (RFC 6901).
+
+use axum::response::{IntoResponse, Response};
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Seconds after which a caller may try again what a fault of ours refused.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// A refusal that is not yet an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    status: StatusCode,
+    slug: &'static str,
+    title: &'static str,
+    detail: String,
+    errors: Vec<Fault>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Fault {
+    #[serde(flatten)]
+    place: Place,
+    code: &'static str,
+    detail: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Place {
+    Pointer(String),
+    Parameter(String),
+}
+
+/// The document on the wire.
+#[derive(Serialize)]
+struct Document<'p> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'p str,
+    status: u16,
+    detail: &'p str,
+    instance: String,
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    errors: &'p [Fault],
+}
+
+impl Fault {
+    /// A fault of a member of the body.
+    pub(super) fn at(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { place: Place::Pointer(pointer.into()), code, detail: detail.into() }
+    }
+
+    /// A fault of a query parameter.
+    pub(super) fn parameter(name: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { place: Place::Parameter(name.into()), code, detail: detail.into() }
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, slug: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self(Box::new(Inner { status, slug, title, detail, errors: Vec::new(), header: None }))
+    }
+
+    /// 401: the caller did not prove to be an admin. One answer for every cause.
+    pub(super) fn unauthenticated() -> Self {
+        let detail = "send Authorization: Bearer <admin token>";
+        let mut problem =
+            Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Admin token required", detail);
+        problem.0.header = Some((
+            http::header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"countersign-admin\""),
+        ));
+        problem
+    }
+
+    /// 400: what arrived is not a readable request.
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail)
+    }
+
+    /// 404.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// 405; the router adds `Allow`.
+    pub(super) fn method_not_allowed() -> Self {
+        let detail = "this path does not take this method; see Allow";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+    }
+
+    /// 408: the body did not arrive in time.
+    pub(super) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Body too slow", "the body did not arrive in time")
+    }
+
+    /// 409: the request is right and the state is not.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "Conflict", detail)
+    }
+
+    /// 409 about one member of the body.
+    pub(super) fn taken(pointer: &str, detail: &str) -> Self {
+        let mut problem = Self::conflict(detail);
+        problem.0.errors.push(Fault::at(pointer, "taken", detail));
+        problem
+    }
+
+    /// 412: `If-Match` names another revision.
+    pub(super) fn changed_meanwhile(revision: u64) -> Self {
+        let detail = format!("the record is at revision {revision}; read it again before changing it");
+        Self::new(StatusCode::PRECONDITION_FAILED, "changed", "Changed meanwhile", detail)
+    }
+
+    /// 413.
+    pub(super) fn too_large(limit: usize) -> Self {
+        let detail = format!("a body has at most {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large", detail)
+    }
+
+    /// 415.
+    pub(super) fn media_type(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Unsupported media type", detail)
+    }
+
+    /// 422: every fault of the fields at once.
+    pub(super) fn invalid(errors: Vec<Fault>) -> Self {
+        let detail = match errors.len() {
+            1 => "one field is not as it should be; see errors".to_owned(),
+            count => format!("{count} fields are not as they should be; see errors"),
+        };
+        let mut problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Fields are not valid", detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// 503: a fault of ours. `detail` is for people and names no file and no address.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available", detail);
+        problem.0.header = Some((RETRY_AFTER, RETRY_SECONDS));
+        problem
+    }
+
+    /// A status that the router or an extractor chose.
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::not_found("there is nothing at this path"),
+            StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
+            status if status.is_client_error() => {
+                let title = status.canonical_reason().unwrap_or("Refused");
+                Self::new(status, "malformed", title, "the request cannot be read")
+            }
+            _ => Self::unavailable("the request failed by a fault of the server; see its log"),
+        }
+    }
+
+    /// The answer, with the id of its request.
+    pub(super) fn render(&self, request: Uuid) -> Response {
+        let document = Document {
+            kind: format!("urn:countersign:problem:{}", self.0.slug),
+            title: self.0.title,
+            status: self.0.status.as_u16(),
+            detail: &self.0.detail,
+            instance: request.urn().to_string(),
+            errors: &self.0.errors,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        let mut response = (self.0.status, [(http::header::CONTENT_TYPE, media_type)], body).into_response();
+        if let Some((name, value)) = &self.0.header {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,91 @@
+//! The admin port's own accept loop.
+//!
+//! Not the traffic listener: HTTP/1.1 only, few connections, no pipelining tricks. Invariants: a silent
+//! connection is closed after [`HEAD_TIME`]; at most [`CONNECTIONS`] are open, further ones wait in the
+//! backlog; when the drain begins, idle connections are closed and requests under way have [`DRAIN_TIME`].
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::drain::Watcher;
+
+/// How long a request's head may take, and how long a connection may be idle.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Open connections. Admins are few; a flood must not take the process's file descriptors.
+const CONNECTIONS: usize = 256;
+/// How long requests under way may take once the drain began: more than any commit, less than any patience.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Pause after a failed accept: it fails for want of file descriptors, which pass.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until the drain begins and the requests under way are answered.
+///
+/// # Errors
+/// None: a fault of one connection ends that connection. The type is that of every port's `serve`.
+pub async fn serve(listener: TcpListener, router: Router, mut drain: Watcher) -> io::Result<()> {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        // Reap what has ended, so that the set holds open connections only.
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            () = drain.draining() => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        let Some((stream, permit)) = accepted else { continue };
+        let (router, drain) = (router.clone(), drain.clone());
+        connections.spawn(async move {
+            converse(stream, router, drain).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIME, finished).await.is_err() {
+        tracing::warn!(open = connections.len(), "admin connections were closed before their answer");
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, permit)),
+        Err(error) => {
+            tracing::warn!(%error, "the admin port could not accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, router: Router, mut drain: Watcher) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = drain.draining() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an admin connection ended early");
+    }
+}

@@ -1,0 +1,51 @@
+//! What every record's answer begins with, and the small forms that several resources share.
+//!
+//! Not the fields of any one resource. Invariant: nothing here can show a secret: prefixes are the redacted
+//! form that the record itself holds.
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use super::formats::shown_time;
+use crate::clock::UnixMillis;
+use crate::keys::record::Meta;
+
+/// A time on the wire.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown(pub(super) UnixMillis);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&shown_time(self.0))
+    }
+}
+
+/// Id, revision, times, origin.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MetaView<'r> {
+    id: Uuid,
+    revision: u64,
+    created_at: Shown,
+    updated_at: Shown,
+    created_by: Option<&'r str>,
+    managed_by: &'r str,
+}
+
+impl<'r> MetaView<'r> {
+    /// As the record has them.
+    pub(super) fn of(meta: &'r Meta) -> Self {
+        Self {
+            id: meta.id,
+            revision: meta.revision,
+            created_at: Shown(meta.created_at),
+            updated_at: Shown(meta.updated_at),
+            created_by: meta.created_by.as_deref(),
+            managed_by: &meta.managed_by,
+        }
+    }
+}
+
+/// Fields that the server alone sets, for bodies that send back what they read.
+pub(super) const SERVER_SET: &[&str] =
+    &["id", "revision", "createdAt", "updatedAt", "createdBy", "managedBy", "previous"];

@@ -1,0 +1,166 @@
+//! `/api/workspaces/{id}/webhook-keys` and `/api/webhook-keys/{keyId}`: list, get, delete; the changes are
+//! in `create.rs`, `update.rs` and `rotate.rs`.
+//!
+//! Not the verification of a key. Invariants: a key is reached only through its own workspace or by its id
+//! alone; no answer but those of create and rotate has a secret; the bound on keys that are tried without
+//! `X-Webhook-Key-Id` is kept by every change that could exceed it ([`keep_bound`]).
+
+pub(super) mod create;
+mod input;
+pub(super) mod rotate;
+pub(super) mod update;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::change::{self, Stop};
+use super::conditional::{Call, tagged};
+use super::page::Page;
+use super::problem::Problem;
+use super::{AdminState, formats, workspaces};
+use crate::clock::UnixMillis;
+use crate::keys::decode::Decoded;
+use crate::keys::entry::KeyEntry;
+use crate::keys::mirror::Mirror;
+use crate::keys::record::{Kind, RecordKey, WebhookKey};
+use crate::store::writer::{Plan, Severity};
+use view::KeyView;
+
+/// Said where a change made a key need its id.
+const ID_NEEDED: &str = "The workspace has as many signing keys as are tried without a key id: requireKeyId \
+                         is true, and requests must send X-Webhook-Key-Id with this key's id.";
+
+/// The key that a path names, and the workspace it is looked for in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyPath {
+    workspace: Option<Uuid>,
+    key: RecordKey,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let names = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Ok(Path(names)) = names else { return Err(unknown()) };
+        let workspace = match names.get("workspace") {
+            Some(id) => Some(formats::id(id).ok_or_else(unknown)?),
+            None => None,
+        };
+        let id = names.get("key").and_then(|id| formats::id(id)).ok_or_else(unknown)?;
+        Ok(Self { workspace, key: RecordKey { kind: Kind::WebhookKey, id } })
+    }
+}
+
+impl KeyPath {
+    fn find(self, mirror: &Mirror) -> Result<Decoded, Problem> {
+        let decoded = mirror.get(self.key).ok_or_else(unknown)?;
+        match self.workspace {
+            Some(_) if decoded.workspace() != self.workspace => Err(unknown()),
+            _ => Ok(decoded),
+        }
+    }
+
+    fn entry(self, mirror: &Mirror) -> Result<Arc<KeyEntry>, Problem> {
+        match self.find(mirror)? {
+            Decoded::Key(entry) => Ok(entry),
+            Decoded::Damaged(damaged) => Err(change::damaged(&damaged)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// `GET …/webhook-keys`
+pub(super) async fn list(
+    State(state): State<Arc<AdminState>>,
+    Path(workspace): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let page = Page::of(query.as_deref(), &[])?;
+    let mirror = state.writer.mirror();
+    let workspace = workspaces::key_of(&workspace)?;
+    mirror.get(workspace).ok_or_else(workspaces::unknown)?;
+    let now = state.writer.now();
+    let show = |decoded: &Decoded| match decoded {
+        Decoded::Key(entry) => serde_json::to_value(shown(entry, now)).ok(),
+        _ => None,
+    };
+    let inside = |decoded: &Decoded| decoded.workspace() == Some(workspace.id);
+    Ok(page.answer(mirror, Kind::WebhookKey, inside, show))
+}
+
+/// `GET …/{keyId}`
+pub(super) async fn get(
+    State(state): State<Arc<AdminState>>,
+    _: Call,
+    path: KeyPath,
+) -> Result<Response, Problem> {
+    let entry = path.entry(state.writer.mirror())?;
+    Ok(tagged(entry.record.meta.revision, shown(&entry, state.writer.now())))
+}
+
+/// `DELETE …/{keyId}`
+pub(super) async fn delete(
+    State(state): State<Arc<AdminState>>,
+    call: Call,
+    path: KeyPath,
+) -> Result<Response, Problem> {
+    let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
+        let decoded = path.find(mirror)?;
+        call.check(decoded.revision())?;
+        let name = match &decoded {
+            Decoded::Key(entry) => Some(entry.record.name.as_str()),
+            _ => None,
+        };
+        let metadata = json!({ "name": name, "workspaceId": decoded.workspace() });
+        Ok(Plan {
+            edits: vec![change::removal(&decoded)],
+            requires: Vec::new(),
+            event: change::event("webhook_key.deleted", Severity::High, path.key, metadata),
+            output: (),
+        })
+    };
+    change::commit(&state, &call, plan).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Makes the key need its id where it would be one signing key too many. Whether it did.
+///
+/// The others are counted as they are: one more key never changes the verdict for the holder of another.
+fn keep_bound(mirror: &Mirror, limit: usize, now: UnixMillis, key: &mut WebhookKey) -> bool {
+    if !is_tried_unnamed(key, now) {
+        return false;
+    }
+    let others = mirror.list(Kind::WebhookKey, None, limit, |decoded| match decoded {
+        Decoded::Key(other) => {
+            other.record.workspace_id == key.workspace_id
+                && other.record.meta.id != key.meta.id
+                && is_tried_unnamed(&other.record, now)
+        }
+        _ => false,
+    });
+    let full = others.len() >= limit;
+    key.require_key_id |= full;
+    full
+}
+
+/// Whether its secret is tried for requests that name no key.
+fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
+    key.is_active && !key.require_key_id && key.expires_at.is_none_or(|expires| now < expires)
+}
+
+fn shown(entry: &KeyEntry, now: UnixMillis) -> KeyView<'_> {
+    KeyView::of(&entry.record, entry.usage.last(), now)
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("there is no such webhook key")
+}

@@ -1,0 +1,73 @@
+//! `PATCH …/{keyId}`.
+//!
+//! Invariants: what the body does not name stays; secrets cannot be changed here; a former value whose time
+//! is over is dropped with the change, so that nothing keeps it for longer than it is good for.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::json;
+
+use super::input::{self, Settings};
+use super::view::{KeyView, Once};
+use super::{ID_NEEDED, KeyPath, is_tried_unnamed, keep_bound, shown};
+use crate::admin::body::Required;
+use crate::admin::change::{self, Outcome, Stop};
+use crate::admin::conditional::{Call, tagged};
+use crate::admin::problem::Problem;
+use crate::admin::{AdminState, formats};
+use crate::keys::mirror::Mirror;
+use crate::keys::record::Record;
+use crate::store::writer::{Edit, Plan, Severity};
+
+/// The handler.
+pub(in crate::admin) async fn patch(
+    State(state): State<Arc<AdminState>>,
+    call: Call,
+    path: KeyPath,
+    Required(mut fields): Required,
+) -> Result<Response, Problem> {
+    let name = fields.plain("name", formats::display_name);
+    let settings = Settings::of(&mut fields, &state, name);
+    let settings = fields.finish(Some(settings))?;
+
+    let plan = |mirror: &Mirror| -> Result<Plan<bool>, Stop> {
+        let entry = path.entry(mirror)?;
+        call.check(entry.record.meta.revision)?;
+        let now = state.writer.now();
+        let mut record = entry.record.clone();
+        settings.apply(&mut record);
+        let joins = !is_tried_unnamed(&entry.record, now) && is_tried_unnamed(&record, now);
+        let bound = joins && keep_bound(mirror, state.candidate_secrets, now, &mut record);
+        let fields = input::changed(&entry.record, &record);
+        if fields.is_empty() && !bound {
+            return Err(Stop::Unchanged);
+        }
+        record.previous = record.previous.filter(|previous| now < previous.until);
+        let metadata = json!({ "name": record.name, "workspaceId": record.workspace_id, "fields": fields });
+        Ok(Plan {
+            edits: vec![Edit::Update(Record::WebhookKey(record))],
+            requires: Vec::new(),
+            event: change::event("webhook_key.updated", Severity::Normal, path.key, metadata),
+            output: bound,
+        })
+    };
+    let outcome = change::commit(&state, &call, plan).await?;
+    let entry = path.entry(state.writer.mirror());
+    let now = state.writer.now();
+    match (&outcome, entry) {
+        (Outcome::Done(bound, records), entry) => {
+            let [Record::WebhookKey(record)] = records.as_slice() else {
+                return Err(Problem::unavailable("the record cannot be shown"));
+            };
+            let key = KeyView::of(record, entry.ok().and_then(|entry| entry.usage.last()), now);
+            let warning = if *bound { ID_NEEDED.to_owned() } else { String::new() };
+            Ok(tagged(record.meta.revision, Once { key, api_key: None, secret: None, warning }))
+        }
+        (Outcome::Unchanged, entry) => {
+            let entry = entry?;
+            Ok(tagged(entry.record.meta.revision, shown(&entry, now)))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `/api/workspaces`: create, list, get, delete.
+//!
+//! Not the keys inside (`webhook_keys/`). Invariants: a name is held by one workspace; a workspace goes
+//! together with its keys and integrations, in one commit and one audit event that lists them.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::body::Required;
+use super::change::{self, Outcome, Stop};
+use super::conditional::{Call, created, tagged};
+use super::page::Page;
+use super::problem::Problem;
+use super::view::MetaView;
+use super::{AdminState, formats};
+use crate::keys::decode::Decoded;
+use crate::keys::mirror::Mirror;
+use crate::keys::record::{Kind, Record, RecordKey, Workspace};
+use crate::store::writer::{Edit, Plan, Severity};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkspaceView<'r> {
+    #[serde(flatten)]
+    meta: MetaView<'r>,
+    name: &'r str,
+}
+
+/// `POST /api/workspaces`
+pub(super) async fn create(
+    State(state): State<Arc<AdminState>>,
+    call: Call,
+    Required(mut fields): Required,
+) -> Result<Response, Problem> {
+    let name = fields.required("name", formats::display_name);
+    let name = fields.finish(name)?;
+    let key = RecordKey { kind: Kind::Workspace, id: Uuid::now_v7() };
+    let outcome = change::commit(&state, &call, |_: &Mirror| {
+        let workspace = Workspace { meta: change::fresh_meta(key.id), name: name.clone() };
+        let metadata = json!({ "name": name });
+        Ok(Plan {
+            edits: vec![Edit::Create(Record::Workspace(workspace))],
+            requires: Vec::new(),
+            event: change::event("workspace.created", Severity::High, key, metadata),
+            output: (),
+        })
+    });
+    match outcome.await? {
+        Outcome::Done((), records) => match records.as_slice() {
+            [Record::Workspace(record)] => {
+                let path = format!("/api/workspaces/{}", key.id);
+                Ok(created(&path, record.meta.revision, view(record)))
+            }
+            _ => Err(Problem::unavailable("the record cannot be shown")),
+        },
+        Outcome::Unchanged => Err(Problem::unavailable("the record cannot be shown")),
+    }
+}
+
+/// `GET /api/workspaces`
+pub(super) async fn list(
+    State(state): State<Arc<AdminState>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let page = Page::of(query.as_deref(), &[])?;
+    let show = |decoded: &Decoded| match decoded {
+        Decoded::Workspace(record) => serde_json::to_value(view(record)).ok(),
+        _ => None,
+    };
+    Ok(page.answer(state.writer.mirror(), Kind::Workspace, |_| true, show))
+}
+
+/// `GET /api/workspaces/{workspace}`
+pub(super) async fn get(
+    State(state): State<Arc<AdminState>>,
+    _: Call,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    match find(state.writer.mirror(), &id)? {
+        Decoded::Workspace(record) => Ok(tagged(record.meta.revision, view(&record))),
+        Decoded::Damaged(damaged) => Err(change::damaged(&damaged)),
+        _ => Err(unknown()),
+    }
+}
+
+/// `DELETE /api/workspaces/{workspace}`
+pub(super) async fn delete(
+    State(state): State<Arc<AdminState>>,
+    call: Call,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
+        let workspace = find(mirror, &id)?;
+        call.check(workspace.revision())?;
+        let key = key_of(&id)?;
+        let keys = members(mirror, Kind::WebhookKey, key.id);
+        let integrations = members(mirror, Kind::Integration, key.id);
+        let name = match &workspace {
+            Decoded::Workspace(record) => Some(record.name.clone()),
+            _ => None,
+        };
+        let ids = |members: &[(RecordKey, Decoded)]| -> Vec<Uuid> {
+            members.iter().map(|(key, _)| key.id).collect()
+        };
+        let metadata = json!({
+            "name": name, "webhookKeys": ids(&keys), "integrations": ids(&integrations),
+        });
+        let members = keys.iter().chain(&integrations).map(|(_, member)| change::removal(member));
+        Ok(Plan {
+            edits: members.chain(std::iter::once(change::removal(&workspace))).collect(),
+            requires: Vec::new(),
+            event: change::event("workspace.deleted", Severity::High, key, metadata),
+            output: (),
+        })
+    };
+    change::commit(&state, &call, plan).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn members(mirror: &Mirror, kind: Kind, workspace: Uuid) -> Vec<(RecordKey, Decoded)> {
+    mirror.list(kind, None, usize::MAX, |decoded| decoded.workspace() == Some(workspace))
+}
+
+fn find(mirror: &Mirror, id: &str) -> Result<Decoded, Problem> {
+    mirror.get(key_of(id)?).ok_or_else(unknown)
+}
+
+/// The record that a path names; what is no id names none.
+pub(super) fn key_of(id: &str) -> Result<RecordKey, Problem> {
+    let id = formats::id(id).ok_or_else(unknown)?;
+    Ok(RecordKey { kind: Kind::Workspace, id })
+}
+
+/// 404.
+pub(super) fn unknown() -> Problem {
+    Problem::not_found("there is no such workspace")
+}
+
+fn view(record: &Workspace) -> WorkspaceView<'_> {
+    WorkspaceView { meta: MetaView::of(&record.meta), name: &record.name }
+}
