@@ -1,0 +1,141 @@
+//! The ops port: health for the kubelet, metrics for Prometheus. No credentials, no record, no secret.
+//!
+//! Not for admins. Invariants: `/livez` and `/startupz` never wait for the store or the application;
+//! `/readyz` says 200 only if this sidecar could verify a request now.
+//!
+//! | path | 200 when |
+//! |---|---|
+//! | `/livez` | the process answers |
+//! | `/startupz` | the sockets are bound and the key set was loaded once |
+//! | `/readyz` | started, keys fresh enough to judge by, not draining; `?verbose` says each |
+//! | `/metrics` | always: Prometheus text |
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::drain::Watcher;
+use crate::keys::ring::KeyRing;
+use crate::listener::Connections;
+use crate::proxy::budget::Budget;
+use crate::readiness::Readiness;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+
+/// What the port reports on.
+pub struct Ops {
+    /// Conditions of readiness.
+    pub readiness: Arc<Readiness>,
+    /// The mirror with its age.
+    pub keys: Arc<KeyRing>,
+    /// Every metric.
+    pub metrics: Arc<Metrics>,
+    /// Connections of the traffic port.
+    pub connections: Arc<Connections>,
+    /// Body bytes in flight.
+    pub budget: Arc<Budget>,
+    /// The store, which says what it is and promises for `/readyz?verbose`.
+    pub store: Arc<dyn Store>,
+}
+
+/// Serves the port until the drain has ended: probes must be answered while requests finish.
+///
+/// # Errors
+/// Where the socket fails.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    ops: Arc<Ops>,
+    mut stop: Watcher,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(ops)).with_graceful_shutdown(async move { stop.draining().await }).await
+}
+
+fn router(ops: Arc<Ops>) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/startupz", get(startupz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(ops)
+}
+
+async fn startupz(State(ops): State<Arc<Ops>>) -> Response {
+    if ops.readiness.is_started() { "ok\n".into_response() } else { unready("starting\n".to_owned()) }
+}
+
+async fn readyz(State(ops): State<Arc<Ops>>, RawQuery(query): RawQuery) -> Response {
+    let health = ops.readiness.store();
+    let mut missing: Vec<String> = ops.readiness.missing().into_iter().map(str::to_owned).collect();
+    let stale = ops.readiness.is_loaded() && !ops.keys.is_available();
+    if stale {
+        missing.push("keys are older than keys.max_stale".to_owned());
+    }
+    if let Some(error) = health.last_error.as_ref().filter(|_| health.failing && !missing.is_empty()) {
+        missing.push(error.clone());
+    }
+    let mut text = String::new();
+    if query
+        .as_deref()
+        .is_some_and(|query| query.split('&').any(|part| part == "verbose" || part == "verbose=1"))
+    {
+        let counts = ops.keys.mirror().counts();
+        let staleness = ops.keys.staleness().map_or_else(|| "never".to_owned(), |age| format!("{age:?} ago"));
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            text,
+            "store: {}\nlast contact with the store: {staleness}\nworkspaces: {}\nwebhook keys: {}\n\
+             integrations: {}\ndamaged records: {}\n",
+            ops.store.describe(),
+            counts.workspaces,
+            counts.webhook_keys,
+            counts.integrations,
+            counts.damaged,
+        );
+        if let Some(error) = &health.last_error {
+            let when = if health.failing { "now" } else { "over since" };
+            let _infallible = writeln!(text, "last error of the store ({when}): {error}");
+        }
+    }
+    if missing.is_empty() {
+        text.push_str("ok\n");
+        return text.into_response();
+    }
+    for reason in missing {
+        text.push_str("not ready: ");
+        text.push_str(&reason);
+        text.push('\n');
+    }
+    unready(text)
+}
+
+async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
+    let counts = ops.keys.mirror().counts();
+    let gauges = &ops.metrics.gauges;
+    gauges.workspaces.set(float(counts.workspaces));
+    gauges.webhook_keys.set(float(counts.webhook_keys));
+    gauges.integrations.set(float(counts.integrations));
+    gauges.damaged.set(float(counts.damaged));
+    gauges.staleness.set(ops.keys.staleness().map_or(-1.0, |age| age.as_secs_f64()));
+    gauges.body_bytes.set(float(usize::try_from(ops.budget.used()).unwrap_or(usize::MAX)));
+    gauges.parse_errors.absolute(ops.connections.parse_errors());
+    gauges.connections.set(float(ops.connections.open()));
+    gauges.refused_connections.absolute(ops.connections.refused());
+    let mut response = ops.metrics.render().into_response();
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+fn unready(text: String) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge beyond 2^53 is not read to the last unit")]
+fn float(value: usize) -> f64 {
+    value as f64
+}
