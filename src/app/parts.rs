@@ -1,0 +1,226 @@
+//! What the threads share, and the threads.
+//!
+//! Not a place for logic: it hands each thread what it needs and starts it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::StartError;
+use crate::admin::{self, AdminState};
+use crate::clock::Clock;
+use crate::config::{Config, InitPolicy, UpstreamTarget};
+use crate::drain::Watcher;
+use crate::keys::decode::Decoder;
+use crate::keys::mirror::Mirror;
+use crate::keys::ring::KeyRing;
+use crate::keys::sync::Sync;
+use crate::listener::{self, Connections, ListenerSettings};
+use crate::ops::{self, Ops};
+use crate::proxy::body::BodyLimits;
+use crate::proxy::budget::Budget;
+use crate::proxy::pipeline::{Proxy, Shared};
+use crate::proxy::route::{CredentialKind, Table};
+use crate::readiness::Readiness;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::store::seal::Keyring;
+use crate::store::writer::Writer;
+use crate::telemetry::decision::Decisions;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::Upstream;
+use crate::upstream::connect::Target;
+use crate::upstream::pool::{Pool, PoolSettings};
+
+/// How often histogram samples are folded into buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What the threads share.
+pub(super) struct Parts {
+    store: Arc<dyn Store>,
+    decoder: Decoder,
+    pub(super) writer: Arc<Writer>,
+    pub(super) ring: Arc<KeyRing>,
+    pub(super) readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    connections: Arc<Connections>,
+    budget: Arc<Budget>,
+    clock: Arc<dyn Clock>,
+    route_names: Vec<String>,
+}
+
+impl Parts {
+    pub(super) fn new(
+        config: &Config,
+        routes: &Table,
+        store: Arc<dyn Store>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let route_names: Vec<String> = routes.routes().iter().map(|route| route.name.clone()).collect();
+        let mirror = Arc::new(Mirror::new());
+        let ring = KeyRing::new(
+            Arc::clone(&mirror),
+            Arc::clone(&clock),
+            config.keys.max_stale,
+            config.limits.candidate_secrets,
+        );
+        let decoder = Decoder::new(keyring, &config.store.namespace);
+        let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
+        Self {
+            store,
+            decoder,
+            writer: Arc::new(writer),
+            ring: Arc::new(ring),
+            readiness: Arc::new(Readiness::default()),
+            metrics: Arc::new(Metrics::new(&route_names)),
+            connections: Arc::new(Connections::default()),
+            budget: Budget::new(config.limits.body_budget),
+            clock,
+            route_names,
+        }
+    }
+
+    pub(super) fn admin_state(&self, config: &Config, routes: &Table, token: Secret) -> Arc<AdminState> {
+        Arc::new(AdminState {
+            writer: Arc::clone(&self.writer),
+            ring: Arc::clone(&self.ring),
+            token,
+            candidate_secrets: config.limits.candidate_secrets,
+            route_names: self.route_names.clone(),
+            public_url: config.listener.public_url.clone(),
+            integration_path: integration_path(routes),
+        })
+    }
+
+    pub(super) fn spawn_sync(&self, init: InitPolicy, end: Watcher) -> Result<JoinHandle<()>, StartError> {
+        let mut sync = Sync::new(
+            Arc::clone(&self.store),
+            self.decoder.clone(),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.readiness),
+        );
+        if init == InitPolicy::IfEmpty {
+            sync = sync.initialising_an_empty_store();
+        }
+        Ok(spawn("store-sync", async move { sync.run(end).await })?)
+    }
+
+    pub(super) fn spawn_side_ports(
+        &self,
+        admin_state: Arc<AdminState>,
+        admin: std::net::TcpListener,
+        ops: std::net::TcpListener,
+        end: Watcher,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let state = Arc::new(Ops {
+            readiness: Arc::clone(&self.readiness),
+            keys: Arc::clone(&self.ring),
+            metrics: Arc::clone(&self.metrics),
+            connections: Arc::clone(&self.connections),
+            budget: Arc::clone(&self.budget),
+            store: Arc::clone(&self.store),
+        });
+        let metrics = Arc::clone(&self.metrics);
+        Ok(spawn("admin", async move {
+            let ports = async {
+                let (admin, ops) = (listen(admin)?, listen(ops)?);
+                tokio::try_join!(
+                    admin::serve(admin, admin::router(admin_state), end.clone()),
+                    ops::serve(ops, state, end.clone()),
+                )
+            };
+            tokio::select! {
+                served = ports => if let Err(error) = served {
+                    tracing::error!(%error, "the admin and ops ports have stopped");
+                },
+                () = keep_up(&metrics) => {}
+            }
+        })?)
+    }
+
+    pub(super) fn spawn_traffic(
+        &self,
+        config: &Config,
+        routes: Table,
+        sockets: Vec<std::net::TcpListener>,
+        drain: &Watcher,
+    ) -> Result<Vec<JoinHandle<()>>, StartError> {
+        let shared = Arc::new(Shared {
+            routes,
+            keys: Arc::clone(&self.ring),
+            clock: Arc::clone(&self.clock),
+            budget: Arc::clone(&self.budget),
+            body_limits: BodyLimits {
+                max: config.limits.max_body,
+                total: config.limits.body_timeout,
+                idle: config.limits.body_idle_timeout,
+            },
+            public_url: config.listener.public_url.clone(),
+            decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics), self.route_names.clone())),
+        });
+        let settings = Arc::new(listener_settings(config));
+        let mut threads = Vec::new();
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let proxy = Proxy::new(Arc::clone(&shared), upstream(config));
+            let (settings, drain, connections) =
+                (Arc::clone(&settings), drain.clone(), Arc::clone(&self.connections));
+            threads.push(spawn(&format!("traffic-{index}"), async move {
+                if let Err(error) = listener::serve(socket, settings, proxy, drain, connections).await {
+                    tracing::error!(%error, "a traffic socket cannot be served");
+                }
+            })?);
+        }
+        Ok(threads)
+    }
+}
+
+async fn keep_up(metrics: &Metrics) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.upkeep();
+    }
+}
+
+fn spawn(
+    name: &str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, std::io::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(work))
+}
+
+fn listen(socket: std::net::TcpListener) -> std::io::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::from_std(socket)
+}
+
+fn listener_settings(config: &Config) -> ListenerSettings {
+    ListenerSettings {
+        header_timeout: config.limits.header_timeout,
+        idle_timeout: config.limits.idle_timeout,
+        linger_bytes: config.limits.linger_bytes,
+        linger_time: config.limits.linger_time,
+        drain_timeout: config.limits.drain_timeout,
+        max_connections: config.limits.connections,
+        ..ListenerSettings::default()
+    }
+}
+
+fn upstream(config: &Config) -> Upstream {
+    let target = match &config.upstream.target {
+        UpstreamTarget::Tcp { host, port } => Target::Tcp { host: host.clone(), port: *port },
+        UpstreamTarget::Unix(path) => Target::Unix(path.clone()),
+    };
+    let settings = PoolSettings {
+        connect_timeout: config.upstream.connect_timeout,
+        idle_timeout: config.upstream.idle_timeout,
+        max_idle: config.upstream.idle_connections,
+    };
+    Upstream::new(Pool::new(target, settings), config.upstream.response_timeout)
+}
+
+/// The pattern of the first route that takes integrations: what the admin port makes URLs of.
+fn integration_path(routes: &Table) -> Option<String> {
+    let takes = |route: &&Arc<crate::proxy::route::Route>| route.verify.takes(CredentialKind::Integration);
+    routes.routes().iter().find(takes).map(|route| route.pattern.as_str().to_owned())
+}
