@@ -1,0 +1,106 @@
+//! A client of the admin port, for commands: JSON in, JSON out, over one plain HTTP/1.1 connection a call.
+//!
+//! Not for the request path. Invariant: the token goes into a header and nowhere else.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::secret::Secret;
+
+/// The largest answer that is read, bytes.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Where the admin port is, and what opens it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    authority: String,
+    token: Secret,
+}
+
+/// An answer of the admin port.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body; null where it has none.
+    pub body: Value,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers there.
+    #[error("the admin port at {authority} cannot be reached: {source}")]
+    Unreachable {
+        /// Host and port.
+        authority: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What answers does not speak as the admin port does.
+    #[error("the admin port gave no valid answer: {0}")]
+    Invalid(String),
+}
+
+impl Client {
+    /// A client of the admin port at `authority` (`host:port`).
+    #[must_use]
+    pub fn new(authority: String, token: Secret) -> Self {
+        Self { authority, token }
+    }
+
+    /// Makes one call.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; an answer with an error status is an answer.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let stream = TcpStream::connect(&self.authority)
+            .await
+            .map_err(|source| ClientError::Unreachable { authority: self.authority.clone(), source })?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(invalid)?;
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(self.request(method, path, body)?).await.map_err(invalid)?;
+        let status = response.status();
+        let bytes =
+            Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(invalid)?.to_bytes();
+        connection.abort();
+        let body =
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(invalid)? };
+        Ok(Answer { status, body })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
+        let token = self.token.expose_text().ok_or_else(|| invalid("the token is not text"))?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(invalid)?;
+        bearer.set_sensitive(true);
+        let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(AUTHORIZATION, bearer)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(bytes))
+            .map_err(invalid)
+    }
+}
+
+fn invalid(error: impl ToString) -> ClientError {
+    ClientError::Invalid(error.to_string())
+}

@@ -1,0 +1,114 @@
+//! What the demo prints: where everything is, and lines to paste.
+//!
+//! Invariant: every line is signed by the same engine that verifies it, and each says what will happen.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, Method};
+
+use super::provision::Demo;
+use crate::app::Running;
+use crate::cli::DevArgs;
+use crate::clock::{Clock, SystemClock};
+use crate::credential::Head;
+use crate::secret::Secret;
+use crate::verify::scheme;
+
+/// The body of every sample. Signatures cover it byte for byte.
+const BODY: &str = r#"{"hello":"world"}"#;
+
+/// Prints everything.
+pub(super) fn all(args: &DevArgs, running: &Running, demo: &Demo) {
+    crate::cli::say(&text(args, running, demo));
+}
+
+fn text(args: &DevArgs, running: &Running, demo: &Demo) -> String {
+    let base = format!("http://{}", running.traffic);
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _infallible = write!(
+        out,
+        "\
+Countersign is up, in front of an application that answers with what it received.
+
+  traffic  {base}
+  admin    http://{admin}   token: {dir}/admin.token
+  ops      http://{ops}/readyz   http://{ops}/metrics
+
+Paste these into another terminal.
+
+# An API key: streams through.
+curl -i {base}/orders -H 'X-API-Key: {api_key}'
+
+# A signed request: covers time, method, target and body; good for five minutes.
+{signed}
+",
+        admin = running.admin,
+        dir = args.dir.display(),
+        ops = running.ops,
+        api_key = shown(&demo.api_key),
+        signed = signed_request(&base, demo),
+    );
+    for (name, secret) in &demo.integrations {
+        let scheme = match *name {
+            "pagerduty" => "pagerduty-v3",
+            "billing" => "standard-webhooks",
+            other => other,
+        };
+        let note = match *name {
+            "datadog" => "Datadog cannot sign: a static token, which does not cover the body.",
+            "billing" => "A Standard Webhooks sender: good for five minutes.",
+            "pagerduty" => "A PagerDuty delivery.",
+            _ => "A GitHub delivery.",
+        };
+        let line = integration(&base, name, scheme, secret, BODY);
+        let _infallible = write!(out, "\n# {note}\n{line}\n");
+    }
+    if let Some((name, secret)) = demo.integrations.first() {
+        let line = integration(&base, name, name, secret, r#"{"hello":"mallory"}"#);
+        let _infallible = write!(out, "\n# The same signature over another body: refused, 401.\n{line}\n");
+    }
+    let _infallible = write!(
+        out,
+        "
+# What an admin sees: no secret is ever shown again.
+curl -s -H \"Authorization: Bearer $(cat {dir}/admin.token)\" http://{admin}/api/integrations
+
+Ctrl-C ends the demo.",
+        dir = args.dir.display(),
+        admin = running.admin,
+    );
+    out
+}
+
+fn signed_request(base: &str, demo: &Demo) -> String {
+    let headers = sign("signed-request", "/orders?draft=1", &demo.secret);
+    let mut line =
+        format!("curl -i '{base}/orders?draft=1' -d '{BODY}' -H 'X-Workspace-ID: {}'", demo.workspace);
+    let _infallible = write!(line, " -H 'X-Webhook-Key-Id: {}'{headers}", demo.key_id);
+    line
+}
+
+/// Sends `body`, which is what was signed or what a forger would put in its place.
+fn integration(base: &str, name: &str, scheme: &str, secret: &Secret, body: &str) -> String {
+    let target = format!("/webhooks/{name}");
+    let headers = sign(scheme, &target, secret);
+    format!("curl -i {base}{target} -d '{body}' -H 'Content-Type: application/json'{headers}")
+}
+
+fn sign(scheme: &str, target: &str, secret: &Secret) -> String {
+    let mut line = String::new();
+    let Some(scheme) = scheme::preset(scheme) else { return line };
+    let Ok(key) = scheme.prepare(secret) else { return line };
+    let head = Head { method: &Method::POST, target, headers: &HeaderMap::new(), url: None };
+    for (name, value) in scheme.sign(&key, &head, &[BODY.as_bytes()], SystemClock.now(), None) {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let _infallible = write!(line, " -H '{name}: {value}'");
+    }
+    line
+}
+
+/// The demo's secrets are made for this run and shown to the person who started it.
+fn shown(secret: &Secret) -> &str {
+    secret.expose_text().unwrap_or_default()
+}

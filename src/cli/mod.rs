@@ -1,0 +1,297 @@
+//! The command line: one file per command, and the exit codes that scripts rely on.
+//!
+//! Not the work: commands call into the library. Invariants: exit codes are 0 ok, 1 refused or failed,
+//! 2 usage, 69 server unreachable, 78 configuration; results go to stdout, everything else to stderr; a
+//! closed pipe is not a crash.
+
+pub mod check;
+pub mod client;
+pub mod dev;
+pub mod keks;
+pub mod serve;
+pub mod sign;
+pub mod store;
+pub mod verify;
+
+mod inputs;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Faults, Loaded, Sources};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Ok,
+    /// 1: refused or failed.
+    Failed,
+    /// 2: the command line makes no sense.
+    Usage,
+    /// 69: the server cannot be reached (`EX_UNAVAILABLE`).
+    Unreachable,
+    /// 78: the configuration is at fault (`EX_CONFIG`).
+    Config,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 69,
+            Exit::Config => 78,
+        })
+    }
+}
+
+/// Lets in only requests that prove who sent them.
+///
+/// Countersign stands in front of one application. It checks each request's API key or webhook signature,
+/// refuses what does not prove its sender, and forwards the rest with `Countersign-*` headers, so that the
+/// application needs no verification code of its own.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  countersign dev                                     try it: a demo with an application built in
+  countersign check --config countersign.toml         find every fault of a file at once
+  countersign serve --upstream http://127.0.0.1:3000  stand in front of an application
+
+Exit codes: 0 ok, 1 refused or failed, 2 usage, 69 server unreachable, 78 configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Stand in front of an application.
+    ///
+    /// Checks the whole configuration before anything is bound. Needs an admin token: set
+    /// COUNTERSIGN_ADMIN_TOKEN, or admin.token_file. SIGTERM and Ctrl-C finish requests in flight first.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// Check a configuration and print what would be in force.
+    ///
+    /// Offline: nothing is bound, opened or written. Prints the ports and the effective route table, or
+    /// every fault at once and exit code 78. Reads the environment like `serve`, so run it with the same.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Manage the store that records live in.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Manage key-encryption keys (KEKs), which seal the secrets in the store.
+    #[command(subcommand)]
+    Keks(KeksCommand),
+    /// Judge a captured request offline: why does its signature not match?
+    ///
+    /// Prints the verdict as one JSON line; on refusal also, to stderr, what was read and signed and which
+    /// usual mistake would explain it. With --vectors, judges a file of published vectors.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::VerifyArgs),
+    /// Sign a request as a sender would, for tests.
+    ///
+    /// Prints the headers that a scheme's sender adds, one per line, or the whole curl command.
+    #[command(after_help = sign::EXAMPLES)]
+    Sign(sign::SignArgs),
+    /// Run a demo: a store, keys and an application that shows what it receives.
+    ///
+    /// Prints ready-to-paste curl lines, correctly signed, and one that is refused on purpose. Writes only
+    /// below --dir. Ctrl-C ends it.
+    Dev(DevArgs),
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  export COUNTERSIGN_ADMIN_TOKEN=$(openssl rand -hex 32)
+  countersign serve --upstream http://127.0.0.1:3000
+  countersign serve --config countersign.toml --listener 127.0.0.1:8443
+  COUNTERSIGN_LIMITS__MAX_BODY=25MB countersign serve --config countersign.toml";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  countersign check                                   the built-in defaults
+  countersign check --config countersign.toml
+  countersign check --config countersign.toml --json | jq .routes";
+
+/// Which configuration a command works with.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// TOML file over the built-in defaults; see config/default.toml.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The file and this process's environment.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), env: config::env::process(), overrides: Vec::new() }
+    }
+}
+
+/// `serve`: the flags are the strongest layer of the configuration.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Which configuration to start from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The application, http://host:port or unix:/path (upstream.url).
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+    /// Where senders reach us, ip:port (listener.address).
+    #[arg(long, value_name = "ADDR")]
+    pub listener: Option<String>,
+    /// Where admins reach us, ip:port (admin.address).
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<String>,
+    /// Where health and metrics are, ip:port (ops.address).
+    #[arg(long, value_name = "ADDR")]
+    pub ops: Option<String>,
+}
+
+impl ServeArgs {
+    /// The file, this process's environment, and the flags.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let flags = [
+            ("upstream.url", &self.upstream),
+            ("listener.address", &self.listener),
+            ("admin.address", &self.admin),
+            ("ops.address", &self.ops),
+        ];
+        let overrides = flags
+            .into_iter()
+            .filter_map(|(option, value)| Some((option.to_owned(), value.clone()?)))
+            .collect();
+        Sources { overrides, ..self.config.sources() }
+    }
+}
+
+/// `dev`: where the demo lives.
+#[derive(Debug, Clone, Args)]
+pub struct DevArgs {
+    /// Directory of everything that the demo writes.
+    #[arg(long, value_name = "DIR", default_value = ".countersign")]
+    pub dir: PathBuf,
+    /// Where senders reach us, ip:port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listener: String,
+    /// Where admins reach us, ip:port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
+    pub admin: String,
+    /// Where health and metrics are, ip:port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9902")]
+    pub ops: String,
+}
+
+/// `check`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CheckArgs {
+    /// Which configuration to check.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `store …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum StoreCommand {
+    /// Initialise the store that the configuration names, and print its epoch.
+    ///
+    /// The epoch tells an empty store from one that lost its records. A store that has one keeps it, so
+    /// this may be repeated; a store with records but no epoch is refused and left untouched.
+    Init(ConfigArgs),
+}
+
+/// `keks …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeksCommand {
+    /// Make a new key file, readable by its owner only.
+    ///
+    /// Prints the file and the lines that the configuration needs. An existing file is never overwritten.
+    /// Keep a copy in a safe place: without its key, a store's secrets are lost.
+    #[command(after_help = "Example:\n  countersign keks new --dir /etc/countersign/keks --id 2026-01")]
+    New(KeksNewArgs),
+}
+
+/// `keks new`.
+#[derive(Debug, Clone, Args)]
+pub struct KeksNewArgs {
+    /// Directory of the key files; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Name of the key, 1 to 32 of a-z, 0-9 and -: the file is `<ID>.key`.
+    #[arg(long, value_name = "ID", value_parser = config::kek_id)]
+    pub id: String,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(Cli { command }) => dispatch(command),
+        Err(error) => {
+            // Help and version are answers; all else is a mistake. A closed pipe is neither.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+        }
+    };
+    exit.into()
+}
+
+fn dispatch(command: Command) -> Exit {
+    match command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Store(StoreCommand::Init(args)) => store::init(&args),
+        Command::Keks(KeksCommand::New(args)) => keks::new(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Sign(args) => sign::run(&args),
+        Command::Dev(args) => dev::run(&args),
+    }
+}
+
+/// Loads a configuration for a command that ends where it is faulty: prints the faults, or the one warning
+/// about variables that mean nothing.
+///
+/// # Errors
+/// [`Exit::Config`], with everything said.
+pub fn load(sources: &Sources) -> Result<Loaded, Exit> {
+    let loaded = config::load(sources).map_err(|faults: Faults| {
+        complain(&faults.to_string());
+        Exit::Config
+    })?;
+    warn_of_ignored(&loaded.ignored_env);
+    Ok(loaded)
+}
+
+/// One line for all of them: in a pod there are many, and none is a fault.
+fn warn_of_ignored(names: &[String]) {
+    if !names.is_empty() {
+        complain(&format!(
+            "warning: ignored environment variables (options have two underscores, as in \
+             COUNTERSIGN_LISTENER__ADDRESS): {}",
+            names.join(", ")
+        ));
+    }
+}
+
+/// A result, to stdout.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Anything else, to stderr.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "countersign: {text}");
+}
