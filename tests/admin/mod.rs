@@ -1,0 +1,11 @@
+//! The admin port, as admins meet it: the frame around every answer, workspaces with their keys, and
+//! integrations.
+
+mod frame;
+mod integrations;
+mod keys;
+mod pages;
+mod rotation;
+mod serving;
+mod store_faults;
+mod workspaces;

@@ -1,0 +1,7 @@
+//! The built binary, as people and Kubernetes run it: how it starts, what it refuses, how it ends.
+
+mod commands;
+mod dev;
+mod ending;
+mod logs;
+mod starting;

@@ -1,0 +1,96 @@
+//! Records that cannot be used: 503 for their own callers, and nobody else's business.
+
+use countersign::credential::signature::SignatureLocator;
+use countersign::keys::decode::{Damaged, Decoded};
+use countersign::keys::record::{ApiKeyDigest, Kind, RecordKey};
+use countersign::keys::{Locator, LookupError};
+
+use super::{HEAD, NOW, WORKSPACE, World, digest, id};
+
+fn damaged(
+    kind: Kind,
+    n: u128,
+    revision: u64,
+    api_keys: Vec<ApiKeyDigest>,
+    name: Option<&str>,
+) -> (RecordKey, Decoded) {
+    let key = RecordKey { kind, id: id(n) };
+    let workspace = Some(WORKSPACE);
+    let why = "on purpose".to_owned();
+    let name = name.map(str::to_owned);
+    (key, Decoded::Damaged(Damaged { key, revision, api_keys, name, workspace, why }))
+}
+
+#[test]
+fn a_damaged_record_is_damaged_for_its_own_callers() {
+    let world = World::of(Vec::new());
+    world.put(world.key(1, 1, true));
+    world.put(damaged(Kind::WebhookKey, 2, 1, vec![digest(2)], None));
+    world.put(damaged(Kind::Integration, 3, 1, Vec::new(), Some("hook")));
+    assert_eq!(world.finds(2), Err(LookupError::Damaged));
+    assert_eq!(world.finds_hook("hook"), Err(LookupError::Damaged));
+    assert_eq!(world.finds(1), Ok(true));
+    assert_eq!(world.finds(4), Err(LookupError::Unknown));
+    assert_eq!(world.finds_hook("other"), Err(LookupError::Unknown));
+    let named = SignatureLocator { workspace: WORKSPACE, key: Some(id(2)) };
+    assert_eq!(world.ring.find(&Locator::Signature(named), NOW).unwrap_err(), LookupError::Damaged);
+    // A repair is a change like any other.
+    world.put(world.key(2, 2, true));
+    assert_eq!(world.finds(2), Ok(true));
+    assert_eq!(world.mirror.counts().damaged, 1);
+}
+
+#[test]
+fn what_a_damaged_record_claims_displaces_nothing_that_is_intact() {
+    let claims = |n| damaged(Kind::WebhookKey, n, 9, vec![digest(1)], None);
+    let names = |n| damaged(Kind::Integration, n, 9, Vec::new(), Some("hook"));
+    for order in [[0, 1], [1, 0]] {
+        let world = World::of(Vec::new());
+        for turn in order {
+            if turn == 0 {
+                world.put(world.key(1, 1, true));
+                world.put(world.integration(2, 1, "hook"));
+            } else {
+                world.put(claims(10));
+                world.put(names(11));
+            }
+        }
+        assert_eq!((world.finds(1), world.finds_hook("hook")), (Ok(true), Ok(1)), "{order:?}");
+        let records = vec![world.key(1, 1, true), claims(10), world.integration(2, 1, "hook"), names(11)];
+        assert_eq!(world.finds(1), Ok(true));
+        let rebuilt = World::of(Vec::new());
+        rebuilt.mirror.rebuild(records, HEAD);
+        assert_eq!((rebuilt.finds(1), rebuilt.finds_hook("hook")), (Ok(true), Ok(1)));
+    }
+}
+
+#[test]
+fn a_damaged_record_takes_nothing_with_it_when_it_goes() {
+    let world = World::of(Vec::new());
+    world.put(world.key(1, 1, true));
+    world.put(world.integration(2, 1, "hook"));
+    for (gone, changed) in [(10, 12), (20, 22)] {
+        world.put(damaged(Kind::WebhookKey, gone, 1, vec![digest(1)], None));
+        world.put(damaged(Kind::Integration, gone + 1, 1, Vec::new(), Some("hook")));
+        world.put(damaged(Kind::WebhookKey, changed, 1, vec![digest(1)], None));
+        world.put(damaged(Kind::Integration, changed + 1, 1, Vec::new(), Some("hook")));
+        world.mirror.remove(RecordKey { kind: Kind::WebhookKey, id: id(gone) }, 2);
+        world.mirror.remove(RecordKey { kind: Kind::Integration, id: id(gone + 1) }, 2);
+        world.put(world.key(changed, 2, true));
+        world.put(world.integration(changed + 1, 2, &format!("hook-{changed}")));
+        assert_eq!(world.finds(1), Ok(true), "an intact key went with a damaged one that claimed it");
+        assert_eq!(world.finds_hook("hook"), Ok(1), "and an integration");
+    }
+}
+
+#[test]
+fn a_value_that_passes_from_one_record_to_another_stays_with_the_other() {
+    let world = World::of(Vec::new());
+    world.put(world.integration(1, 1, "hook"));
+    // One commit renames the first and gives its name to the second; its entries may come in either order.
+    world.put(world.integration(2, 1, "hook"));
+    world.put(world.integration(1, 2, "renamed"));
+    assert_eq!((world.finds_hook("hook"), world.finds_hook("renamed")), (Ok(1), Ok(2)));
+    world.mirror.remove(RecordKey { kind: Kind::Integration, id: id(1) }, 3);
+    assert_eq!((world.finds_hook("hook"), world.finds_hook("renamed")), (Ok(1), Err(LookupError::Unknown)));
+}

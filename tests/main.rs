@@ -1,0 +1,33 @@
+//! One binary for every behaviour, by topic.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops; clippy.toml exempts test functions but not their helpers"
+)]
+
+mod admin;
+mod api_key;
+mod availability;
+mod binary;
+mod config;
+mod crash;
+mod deploy;
+mod drain;
+mod hostile;
+mod integrations;
+mod keys;
+mod layering;
+mod limits;
+mod listener;
+mod offline;
+mod ops;
+mod pool;
+mod real_apps;
+mod redis;
+mod signatures;
+mod store;
+mod support;
+mod upstream;
+mod vectors;

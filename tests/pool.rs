@@ -1,0 +1,284 @@
+//! The pool against an application that is a script: raw bytes over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::upstream::connect::Target;
+use countersign::upstream::connect::connect;
+use countersign::upstream::pool::Pool;
+use countersign::upstream::pool::PoolSettings;
+use countersign::upstream::pool::SendError;
+use http::Request;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Frame;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_millis(10);
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+struct Application(TcpListener);
+
+impl Application {
+    async fn start() -> (Self, Pool<Body>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (Self(listener), Pool::new(target(address), PoolSettings::default()))
+    }
+
+    async fn accept(&self) -> TcpStream {
+        soon(self.0.accept()).await.unwrap().0
+    }
+
+    async fn nobody_connects(&self) {
+        assert!(timeout(TICK * 5, self.0.accept()).await.is_err(), "a second connection");
+    }
+}
+
+fn target(address: SocketAddr) -> Target {
+    Target::Tcp { host: address.ip().to_string(), port: address.port() }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("it should have happened by now")
+}
+
+fn empty() -> Request<Body> {
+    full("GET", b"")
+}
+
+fn full(method: &str, body: &'static [u8]) -> Request<Body> {
+    let body = Full::from(body).map_err(|never| match never {}).boxed();
+    Request::builder().method(method).uri("/").header("host", "a").body(body).unwrap()
+}
+
+/// Reads a head and answers with `bytes`.
+async fn answer(stream: &mut TcpStream, bytes: &[u8]) {
+    read_head(stream).await;
+    stream.write_all(bytes).await.unwrap();
+}
+
+async fn read_head(stream: &mut TcpStream) -> Vec<u8> {
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|four| four == b"\r\n\r\n") {
+        assert!(soon(stream.read_buf(&mut seen)).await.unwrap() > 0, "closed before a request");
+    }
+    seen
+}
+
+async fn exchange(pool: &Pool<Body>, request: Request<Body>) -> Result<Bytes, String> {
+    let lease = soon(pool.checkout()).await.map_err(|error| error.to_string())?;
+    let response = soon(lease.send(request)).await.map_err(|error| error.to_string())?;
+    let body = soon(response.into_body().collect()).await.map_err(|error| error.to_string())?;
+    Ok(body.to_bytes())
+}
+
+async fn is_closed(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    let _reset = soon(stream.read_to_end(&mut rest)).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_reused() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        answer(&mut stream, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+            .await;
+        answer(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        read_head(&mut stream).await;
+        stream.write_all(OK).await.unwrap();
+        application.nobody_connects().await;
+    });
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    assert_eq!(pool.idle(), 1);
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "");
+    assert_eq!(exchange(&pool, full("POST", b"body")).await.unwrap(), "ok");
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stale_connection_is_replaced_without_an_error() {
+    let (application, pool) = Application::start().await;
+    let (close, closing) = oneshot::channel();
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        closing.await.unwrap();
+        drop(stream);
+        answer(&mut application.accept().await, OK).await;
+    });
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    // Checked out before the close is noticed, sent after it.
+    let lease = pool.checkout().await.unwrap();
+    assert_eq!(pool.idle(), 0);
+    close.send(()).unwrap();
+    sleep(TICK * 5).await;
+    let response = soon(lease.send(full("POST", b"body"))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_seen_is_not_sent_again() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        read_head(&mut stream).await;
+        drop(stream);
+        application.nobody_connects().await;
+    });
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    let error = soon(pool.checkout().await.unwrap().send(full("POST", b"body"))).await.unwrap_err();
+    assert!(matches!(error, SendError::Exchange { unsent: false, .. }), "{error}");
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn stray_bytes_after_a_response_close_the_connection() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, &[OK, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"].concat()).await;
+        is_closed(stream).await;
+        // The same, but later, when the connection is in the pool.
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        sleep(TICK).await;
+        stream.write_all(b"x").await.unwrap();
+        is_closed(stream).await;
+        answer(&mut application.accept().await, OK).await;
+    });
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    sleep(TICK * 10).await;
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_response_cut_short_is_not_reused() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort").await;
+        drop(stream);
+        // Dropped by us in the middle.
+        let mut stream = application.accept().await;
+        answer(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort").await;
+        is_closed(stream).await;
+        answer(&mut application.accept().await, OK).await;
+    });
+    assert!(exchange(&pool, empty()).await.is_err());
+    assert_eq!(pool.idle(), 0);
+    let mut response = soon(pool.checkout().await.unwrap().send(empty())).await.unwrap();
+    soon(response.body_mut().frame()).await.unwrap().unwrap();
+    drop(response);
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    soon(serving).await.unwrap();
+}
+
+/// A request body that sends what the test sends, and ends when it says so.
+struct Channel(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Channel {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        self.0.poll_recv(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+#[tokio::test]
+async fn a_response_before_the_end_of_the_request_is_not_reused() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        is_closed(stream).await;
+    });
+    let (more, body) = mpsc::channel(1);
+    let request = Request::post("/").header("host", "a").body(Channel(body).boxed()).unwrap();
+    more.send(Bytes::from_static(b"part")).await.unwrap();
+    assert_eq!(exchange(&pool, request).await.unwrap(), "ok");
+    let _ended = more.send(Bytes::from_static(b"rest")).await;
+    drop(more);
+    soon(serving).await.unwrap();
+    assert_eq!(pool.idle(), 0);
+}
+
+#[tokio::test]
+async fn an_old_or_surplus_idle_connection_is_dropped() {
+    let (application, _) = Application::start().await;
+    let address = application.0.local_addr().unwrap();
+    let settings = PoolSettings { idle_timeout: TICK * 5, max_idle: 1, ..PoolSettings::default() };
+    let pool = Pool::new(target(address), settings);
+    let serving = tokio::spawn(async move {
+        for _ in 0..2 {
+            let mut stream = application.accept().await;
+            tokio::spawn(async move {
+                answer(&mut stream, OK).await;
+                sleep(PATIENCE).await;
+            });
+        }
+        answer(&mut application.accept().await, OK).await;
+    });
+    let (one, two) = tokio::join!(exchange(&pool, empty()), exchange(&pool, empty()));
+    assert_eq!((one.unwrap(), two.unwrap(), pool.idle()), ("ok".into(), "ok".into(), 1));
+    sleep(TICK * 10).await;
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_an_error() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nx: ").await.unwrap();
+        while stream.write_all(&[b'y'; 4096]).await.is_ok() {}
+    });
+    assert!(exchange(&pool, empty()).await.is_err());
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_unix_socket_works_and_a_closed_port_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("application.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let target_path = Target::Unix(path);
+    let (connected, accepted) = tokio::join!(connect(&target_path, PATIENCE), listener.accept());
+    assert!(connected.is_ok() && accepted.is_ok());
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert!(connect(&target(free), PATIENCE).await.is_err());
+}

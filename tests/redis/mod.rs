@@ -1,0 +1,22 @@
+//! The Redis store against real servers: the contract of every store, and what is Redis's own.
+//!
+//! One server for everything that only reads and writes, a namespace per test; a server of its own where one
+//! is killed, stopped, flushed or configured. All waits are deadlines.
+
+mod commits;
+mod log;
+mod outage;
+mod processes;
+mod server;
+mod sidecar;
+mod sidecars;
+
+use crate::support::redis::{namespace, shared};
+use crate::support::store_conformance::{Fresh, store_conformance};
+
+#[expect(clippy::unused_async, reason = "other backends have to wait")]
+async fn fresh() -> Fresh {
+    Fresh { store: shared().store(&namespace()), keep: Box::new(()) }
+}
+
+store_conformance!(fresh);

@@ -1,0 +1,189 @@
+//! A whole sidecar over Redis, its clock in the test's hand, and the records that a test makes. Not tests.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::app::{self, Running, StartError};
+use countersign::clock::{Clock, ManualClock, SystemClock};
+use countersign::config::{self, Sources};
+use countersign::credential::api_key;
+use countersign::keys::record::{Kind, Meta, Record, RecordKey, WebhookKey, Workspace, WorkspaceScheme};
+use countersign::secret::Secret;
+use countersign::store::writer::{Actor, Edit, Event, Plan, Severity, WriteError};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::support::redis::{kek_dir, soon};
+
+/// Ten times what is promised.
+pub(crate) const PROPAGATION: Duration = Duration::from_secs(1);
+/// To notice, connect and load, on a busy machine.
+pub(crate) const RECOVERY: Duration = Duration::from_secs(10);
+/// Beyond the default `keys.max_stale`.
+pub(crate) const TOO_LONG: Duration = Duration::from_secs(31);
+
+pub(crate) struct Sidecar {
+    pub(crate) running: Running,
+    pub(crate) clock: Arc<ManualClock>,
+    _keks: TempDir,
+}
+
+/// A key that was made, and what its holder sends.
+pub(crate) struct Key {
+    pub(crate) record: RecordKey,
+    pub(crate) api_key: String,
+}
+
+impl Sidecar {
+    /// Started, whatever the state of the store at `port`.
+    pub(crate) fn start(port: u16, namespace: &str) -> Self {
+        Self::try_start(port, namespace, "if-empty", 'a').unwrap()
+    }
+
+    pub(crate) fn try_start(port: u16, namespace: &str, init: &str, kek: char) -> Result<Self, StartError> {
+        let keks = kek_dir(&[("k1", kek)]);
+        let url = format!("redis://127.0.0.1:{port}");
+        let application = format!("http://{}", application());
+        let overrides = [
+            ("listener.address", "127.0.0.1:0"),
+            ("listener.threads", "1"),
+            ("admin.address", "127.0.0.1:0"),
+            ("ops.address", "127.0.0.1:0"),
+            ("upstream.url", &application),
+            ("store.kind", "redis"),
+            ("store.url", &url),
+            ("store.namespace", namespace),
+            ("store.init", init),
+            ("keys.kek_dir", keks.path().to_str().unwrap()),
+            ("keys.seal_with", "k1"),
+        ];
+        let overrides = overrides.map(|(option, value)| (option.to_owned(), value.to_owned())).to_vec();
+        let config = config::load(&Sources { overrides, ..Sources::default() }).unwrap().config;
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        let token = Secret::from_text("a token of a test, long enough");
+        let running = app::start(&config, token, Arc::clone(&clock) as Arc<dyn Clock>)?;
+        Ok(Self { running, clock, _keks: keks })
+    }
+
+    pub(crate) async fn ready(self) -> Self {
+        soon("ready", RECOVERY, || self.running.is_ready()).await;
+        self
+    }
+
+    /// Makes a workspace with one key.
+    pub(crate) async fn create(&self) -> Key {
+        let key = RecordKey { kind: Kind::WebhookKey, id: Uuid::now_v7() };
+        let api_key = api_key::generate(&countersign::store::seal::random().unwrap());
+        let api_key = api_key.expose_text().unwrap().to_owned();
+        let workspace = Uuid::now_v7();
+        let secret = Secret::from_text("an HMAC secret of a test");
+        let writer = &self.running.writer;
+        let record = WebhookKey {
+            meta: meta(key.id),
+            workspace_id: workspace,
+            name: "key".to_owned(),
+            api_key: api_key::digest(&api_key),
+            api_key_prefix: "wk_...".to_owned(),
+            secret: writer.seal(key, 1, &secret).unwrap(),
+            secret_prefix: "...".to_owned(),
+            scheme: WorkspaceScheme::Workspace,
+            require_key_id: false,
+            is_active: true,
+            expires_at: None,
+            allowed_cidrs: None,
+            routes: None,
+            previous: None,
+        };
+        let tenant = Workspace { meta: meta(workspace), name: workspace.to_string() };
+        let edits = vec![Edit::Create(Record::Workspace(tenant)), Edit::Create(Record::WebhookKey(record))];
+        self.write("webhook_key.created", key, || edits.clone()).await.unwrap();
+        Key { record: key, api_key }
+    }
+
+    pub(crate) async fn delete(&self, key: &Key) {
+        let edits = || vec![Edit::Delete(self.record(key))];
+        self.write("webhook_key.deleted", key.record, edits).await.unwrap();
+    }
+
+    pub(crate) async fn deactivate(&self, key: &Key) {
+        let edits = || {
+            let Record::WebhookKey(mut record) = self.record(key) else { panic!("not a key") };
+            record.is_active = false;
+            vec![Edit::Update(Record::WebhookKey(record))]
+        };
+        self.write("webhook_key.updated", key.record, edits).await.unwrap();
+    }
+
+    pub(crate) async fn write(
+        &self,
+        action: &'static str,
+        resource: RecordKey,
+        edits: impl Fn() -> Vec<Edit>,
+    ) -> Result<(), WriteError<()>> {
+        let actor = Actor { name: "test".to_owned(), request_id: Uuid::now_v7() };
+        let plan = |_: &_| {
+            let metadata = serde_json::Value::Null;
+            let event = Event { action, severity: Severity::High, resource, metadata };
+            Ok(Plan { edits: edits(), requires: Vec::new(), event, output: () })
+        };
+        self.running.writer.write(&actor, plan).await
+    }
+
+    fn record(&self, key: &Key) -> Record {
+        self.running.keys.mirror().get(key.record).unwrap().record().unwrap()
+    }
+
+    /// The status that a holder of the key gets.
+    pub(crate) fn status(&self, key: &Key) -> u16 {
+        self.answer(key).0
+    }
+
+    /// The status and the whole answer.
+    pub(crate) fn answer(&self, key: &Key) -> (u16, String) {
+        http(self.running.traffic, "/x", &format!("X-API-Key: {}\r\n", key.api_key))
+    }
+
+    pub(crate) fn readyz(&self) -> (u16, String) {
+        http(self.running.ops, "/readyz?verbose", "")
+    }
+
+    pub(crate) async fn gives(&self, key: &Key, status: u16, within: Duration) -> Duration {
+        soon(&format!("status {status}"), within, || self.status(key) == status).await
+    }
+}
+
+fn meta(id: Uuid) -> Meta {
+    let at = SystemClock.now();
+    Meta { id, revision: 0, created_at: at, updated_at: at, created_by: None, managed_by: "api".to_owned() }
+}
+
+fn http(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(RECOVERY)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer)
+}
+
+/// An application that says 200 to everything.
+fn application() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(1..) = stream.read(&mut buffer) {
+                    if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}

@@ -1,0 +1,246 @@
+//! An admin port over a real embedded store, with its mirror kept in step and a clock that stands still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use countersign::admin::{AdminState, router};
+use countersign::clock::{ManualClock, UnixMillis};
+use countersign::drain::{Trigger, channel};
+use countersign::keys::decode::Decoder;
+use countersign::keys::mirror::Mirror;
+use countersign::keys::record::{Kind, RecordKey};
+use countersign::keys::ring::KeyRing;
+use countersign::keys::sync::Sync;
+use countersign::readiness::Readiness;
+use countersign::secret::Secret;
+use countersign::store::embedded::EmbeddedStore;
+use countersign::store::seal::Keyring;
+use countersign::store::writer::Writer;
+use countersign::store::{AuditLink, AuditMac, Change, Op, Position, Store};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower_service::Service;
+use uuid::Uuid;
+
+pub(crate) const TOKEN: &str = "an-admin-token-of-some-length";
+pub(crate) const NAMESPACE: &str = "admin-tests";
+
+/// 2026-01-01T00:00:00Z.
+pub(crate) const START: UnixMillis = UnixMillis(1_767_225_600_000);
+
+pub(crate) struct Port {
+    pub(crate) router: axum::Router,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) store: Arc<dyn Store>,
+    _dir: TempDir,
+    _trigger: Trigger,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Port {
+    /// A port whose keys are loaded.
+    pub(crate) async fn open() -> Self {
+        Self::unloaded(true).await.loaded().await
+    }
+
+    /// A port whose keys are loaded, over a store that `wrap` makes of the embedded one.
+    pub(crate) async fn over(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
+        Self::made(true, wrap).await.loaded().await
+    }
+
+    async fn loaded(self) -> Self {
+        let port = self;
+        for _ in 0..500 {
+            if port.ring.is_available() {
+                return port;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the keys were not loaded");
+    }
+
+    /// A port; `follow` = whether its mirror is kept in step at all.
+    pub(crate) async fn unloaded(follow: bool) -> Self {
+        Self::made(follow, |store| store).await
+    }
+
+    async fn made(follow: bool, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let keks = dir.path().join("keks");
+        Keyring::create(&keks, "default").unwrap();
+        let keyring = Arc::new(Keyring::load(&keks, None).unwrap());
+        let store: Arc<dyn Store> =
+            Arc::new(EmbeddedStore::open(&dir.path().join("store.redb"), NAMESPACE).unwrap());
+        store.init().await.unwrap();
+        let store = wrap(store);
+
+        let clock = Arc::new(ManualClock::at(START));
+        let mirror = Arc::new(Mirror::new());
+        let decoder = Decoder::new(keyring, NAMESPACE);
+        let max_stale = Duration::from_secs(30);
+        let ring = Arc::new(KeyRing::new(Arc::clone(&mirror), clock.clone(), max_stale, 4));
+        let (trigger, watcher) = channel();
+        if follow {
+            let readiness = Arc::new(Readiness::default());
+            let sync = Sync::new(Arc::clone(&store), decoder.clone(), Arc::clone(&ring), readiness);
+            tokio::spawn(sync.run(watcher));
+        }
+        let writer = Arc::new(Writer::new(Arc::clone(&store), decoder, mirror, clock.clone()));
+        let state = AdminState {
+            writer: Arc::clone(&writer),
+            ring: Arc::clone(&ring),
+            token: Secret::from_text(TOKEN),
+            candidate_secrets: 4,
+            route_names: vec!["webhooks".to_owned(), "default".to_owned()],
+            public_url: Some("https://hooks.example.com/".to_owned()),
+            integration_path: Some("/webhooks/{integration}".to_owned()),
+        };
+        let router = router(Arc::new(state));
+        Self { router, clock, ring, writer, store, _dir: dir, _trigger: trigger }
+    }
+
+    /// Moves time, and lets the port hear of its store at the new time.
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+        self.ring.record_contact();
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().call(request).await.unwrap();
+        Answer::of(response).await
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.call_with(method, path, body, &[]).await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(serde_json::to_vec(&body).unwrap())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call("POST", path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call("PATCH", path, Some(body)).await
+    }
+
+    /// A new workspace's id.
+    pub(crate) async fn workspace(&self, name: &str) -> String {
+        let answer = self.post("/api/workspaces", serde_json::json!({ "name": name })).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.str("id").to_owned()
+    }
+
+    /// A new key of a workspace.
+    pub(crate) async fn key(&self, workspace: &str, body: Value) -> Answer {
+        let answer = self.post(&format!("/api/workspaces/{workspace}/webhook-keys"), body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer
+    }
+
+    /// A new integration.
+    pub(crate) async fn integration(&self, body: Value) -> Answer {
+        let answer = self.post("/api/integrations", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer
+    }
+
+    /// All audit events, oldest first.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let events = self.store.audit(Position::default(), 10_000).await.unwrap();
+        events.iter().map(|(_, _, event)| serde_json::from_slice(event).unwrap()).collect()
+    }
+
+    /// Stores bytes under a key, past the writer, as whoever can write the store could.
+    pub(crate) async fn plant(&self, kind: Kind, id: Uuid, envelope: &[u8], claims: Vec<String>) {
+        let key = RecordKey { kind, id };
+        let head = self.store.head().await.unwrap();
+        let op = Op::Put {
+            key,
+            revision: 1,
+            expected: None,
+            envelope: Arc::from(envelope),
+            claims,
+            releases: Vec::new(),
+        };
+        let mac = AuditMac([7; 32]);
+        let link = AuditLink { previous: head.mac, mac, event: Arc::from(b"{}".as_slice()) };
+        self.store.commit(Change { ops: vec![op], requires: Vec::new() }, link).await.unwrap();
+        for _ in 0..500 {
+            if self.writer.mirror().get(key).is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the mirror did not follow");
+    }
+}
+
+impl Answer {
+    pub(crate) async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status: parts.status, headers: parts.headers, text, json }
+    }
+
+    pub(crate) fn str(&self, name: &str) -> &str {
+        self.json[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The places and codes of a refusal's faults: `/name required`.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<String> = self.json["errors"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no errors in {}", self.text))
+            .iter()
+            .map(|fault| {
+                let place = fault["pointer"].as_str().or_else(|| fault["parameter"].as_str()).unwrap();
+                format!("{place} {}", fault["code"].as_str().unwrap())
+            })
+            .collect();
+        faults.sort();
+        faults
+    }
+}

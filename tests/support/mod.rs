@@ -1,0 +1,16 @@
+//! What several topics share. Not tests.
+
+pub(crate) mod admin_port;
+pub(crate) mod clock;
+pub(crate) mod cut;
+pub(crate) mod h2;
+pub(crate) mod http;
+pub(crate) mod log;
+pub(crate) mod mac;
+pub(crate) mod process;
+pub(crate) mod redis;
+pub(crate) mod refusal;
+pub(crate) mod sidecar;
+pub(crate) mod store_conformance;
+pub(crate) mod upstream;
+pub(crate) mod watched;

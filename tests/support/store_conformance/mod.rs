@@ -1,0 +1,84 @@
+//! What every backend of `Store` does, one function for each behaviour.
+//!
+//! Not what a backend does beyond the trait (`tests/store.rs`). Each function gets a namespace of its own,
+//! empty and not initialised; [`store_conformance!`] makes a test of each. Nothing here assumes more of a
+//! position than that it grows.
+
+mod claims;
+mod commits;
+mod log;
+pub(crate) mod steps;
+
+use std::sync::Arc;
+
+use countersign::store::Store;
+
+pub(crate) use claims::{
+    a_claim_is_free_after_its_record_is_deleted, a_claim_is_free_once_it_is_released,
+    a_claim_moves_between_records_in_one_change, a_record_may_claim_again_what_it_holds,
+    releasing_what_another_record_holds_releases_nothing, two_records_cannot_hold_one_claim,
+    two_records_of_one_change_cannot_hold_one_claim,
+};
+pub(crate) use commits::{
+    a_commit_is_all_or_nothing, a_commit_with_a_stale_head_changes_nothing,
+    a_delete_with_a_wrong_expected_revision_is_refused, a_namespace_without_an_epoch_is_a_fault,
+    a_new_namespace_is_empty, a_put_with_a_wrong_expected_revision_is_refused, a_required_record_must_exist,
+    a_revision_that_does_not_grow_is_refused, init_keeps_an_epoch_that_stands,
+    one_record_cannot_change_twice_in_one_change,
+};
+pub(crate) use log::{
+    a_change_of_nothing_is_still_audited, a_follower_that_waits_gets_the_next_commit,
+    a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end,
+    audit_events_come_back_in_order, concurrent_writers_keep_one_unbroken_chain,
+    following_another_epoch_is_refused, following_from_an_unknown_place_is_a_gap,
+    following_with_nothing_new_gives_an_empty_answer, the_log_replays_every_commit_in_order,
+};
+
+/// A store with an empty namespace, and whatever must live as long as it does.
+pub(crate) struct Fresh {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keep: Box<dyn std::any::Any + Send>,
+}
+
+/// Makes one test of each behaviour. Takes an async function that gives a [`Fresh`].
+macro_rules! store_conformance {
+    ($fresh:path) => {
+        $crate::support::store_conformance::store_conformance! { @each $fresh;
+            a_namespace_without_an_epoch_is_a_fault
+            init_keeps_an_epoch_that_stands
+            a_new_namespace_is_empty
+            a_commit_is_all_or_nothing
+            a_commit_with_a_stale_head_changes_nothing
+            two_records_cannot_hold_one_claim
+            two_records_of_one_change_cannot_hold_one_claim
+            a_claim_is_free_after_its_record_is_deleted
+            a_claim_moves_between_records_in_one_change
+            a_record_may_claim_again_what_it_holds
+            a_claim_is_free_once_it_is_released
+            releasing_what_another_record_holds_releases_nothing
+            a_required_record_must_exist
+            a_put_with_a_wrong_expected_revision_is_refused
+            a_delete_with_a_wrong_expected_revision_is_refused
+            a_revision_that_does_not_grow_is_refused
+            one_record_cannot_change_twice_in_one_change
+            a_change_of_nothing_is_still_audited
+            the_log_replays_every_commit_in_order
+            a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end
+            following_with_nothing_new_gives_an_empty_answer
+            a_follower_that_waits_gets_the_next_commit
+            following_from_an_unknown_place_is_a_gap
+            following_another_epoch_is_refused
+            audit_events_come_back_in_order
+            concurrent_writers_keep_one_unbroken_chain
+        }
+    };
+    (@each $fresh:path; $($behaviour:ident)*) => {
+        $(#[tokio::test]
+        async fn $behaviour() {
+            let fresh = $fresh().await;
+            $crate::support::store_conformance::$behaviour(&fresh.store).await;
+            drop(fresh.keep);
+        })*
+    };
+}
+pub(crate) use store_conformance;
