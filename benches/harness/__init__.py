@@ -1,0 +1,1 @@
+"""What `side_by_side` and `instructions` share."""

@@ -1,0 +1,35 @@
+//! What the benchmark measures against: `programs application|floor|hyper`, see `benches/README.md`.
+//!
+//! Not shipped: an example target, so that `cargo build --release` leaves it out. Each program is one thread.
+
+mod application;
+mod floor;
+mod http;
+mod hyper;
+mod readiness;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+const USAGE: &str = "\
+usage: programs application LISTEN
+       programs floor LISTEN UPSTREAM API_KEY SECRET
+       programs hyper LISTEN UPSTREAM";
+
+/// Any error: it ends the program.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+fn main() -> Result<(), BoxError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let address = |text: &str| text.parse::<SocketAddr>();
+    match arguments.as_slice() {
+        ["application", listen] => application::run(address(listen)?)?,
+        ["floor", listen, upstream, key, secret] => {
+            floor::run(address(listen)?, address(upstream)?, &floor::Checks::new(key, secret)?)?;
+        }
+        ["hyper", listen, upstream] => hyper::run(address(listen)?, address(upstream)?)?,
+        _ => return Err(USAGE.into()),
+    }
+    Ok(())
+}
