@@ -124,11 +124,13 @@ async fn a_connection_is_reused() {
 async fn a_stale_connection_is_replaced_without_an_error() {
     let (application, pool) = Application::start().await;
     let (close, closing) = oneshot::channel();
+    let (closed, has_closed) = oneshot::channel();
     let serving = tokio::spawn(async move {
         let mut stream = application.accept().await;
         answer(&mut stream, OK).await;
         closing.await.unwrap();
         drop(stream);
+        closed.send(()).unwrap();
         answer(&mut application.accept().await, OK).await;
     });
     assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
@@ -136,7 +138,9 @@ async fn a_stale_connection_is_replaced_without_an_error() {
     let lease = pool.checkout().await.unwrap();
     assert_eq!(pool.idle(), 0);
     close.send(()).unwrap();
-    sleep(TICK * 5).await;
+    soon(has_closed).await.unwrap();
+    // The end has arrived; this lets the runtime look at its sockets.
+    sleep(TICK).await;
     let response = soon(lease.send(full("POST", b"body"))).await.unwrap();
     assert_eq!(response.status(), 200);
     soon(serving).await.unwrap();
@@ -161,6 +165,8 @@ async fn a_request_that_may_have_been_seen_is_not_sent_again() {
 #[tokio::test]
 async fn stray_bytes_after_a_response_close_the_connection() {
     let (application, pool) = Application::start().await;
+    let (pooled, is_pooled) = oneshot::channel();
+    let (closed, has_closed) = oneshot::channel();
     let serving = tokio::spawn(async move {
         let mut stream = application.accept().await;
         answer(&mut stream, &[OK, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"].concat()).await;
@@ -168,14 +174,22 @@ async fn stray_bytes_after_a_response_close_the_connection() {
         // The same, but later, when the connection is in the pool.
         let mut stream = application.accept().await;
         answer(&mut stream, OK).await;
-        sleep(TICK).await;
+        is_pooled.await.unwrap();
         stream.write_all(b"x").await.unwrap();
         is_closed(stream).await;
+        closed.send(()).unwrap();
         answer(&mut application.accept().await, OK).await;
     });
     assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
     assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
-    sleep(TICK * 10).await;
+    let is_back = async {
+        while pool.idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(is_back).await;
+    pooled.send(()).unwrap();
+    soon(has_closed).await.unwrap();
     assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
     soon(serving).await.unwrap();
 }
