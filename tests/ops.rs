@@ -7,7 +7,7 @@ use crate::support::log;
 use crate::support::mac::hmac_hex;
 use crate::support::sidecar::{Sidecar, TOKEN, until};
 
-/// As INTERFACES, "Metrics", has them.
+/// As docs/metrics.md has them.
 const METRICS: [&str; 9] = [
     "countersign_requests_total",
     "countersign_request_duration_seconds",
