@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -56,6 +57,8 @@ class Programs:
     """The programs of one run and their directory; both are gone at its end."""
 
     def __enter__(self):
+        # A run that is told to end ends what it started.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         self._dir = tempfile.TemporaryDirectory(prefix="countersign-bench-")
         self.dir = Path(self._dir.name)
         self.dir.chmod(0o700)

@@ -77,6 +77,10 @@ def counts(application):
 def check(port, application, can, key):
     """Sends good and bad requests; returns a line for each that ended otherwise than it should."""
     faults = []
+    refused = (401, 403)
+    if "closes early" in can:
+        # A client that is still writing may see the connection close before it sees the answer.
+        refused += ("BrokenPipeError", "ConnectionResetError")
 
     def expect(what, passes, *request, **more):
         before = counts(application)
@@ -86,7 +90,7 @@ def check(port, application, can, key):
         time.sleep(0.02)
         after = counts(application)
         seen = (after[0] - before[0], after[1] - before[1])
-        if status not in ((200,) if passes else (401, 403)):
+        if status not in ((200,) if passes else refused):
             faults.append(f"{what}: status {status}")
         if seen != wanted:
             faults.append(f"{what}: the application saw {seen}, should have seen {wanted}")
