@@ -115,6 +115,12 @@ fn examine(
     let Some(locator) = present(located)? else { return Ok(None) };
     let candidates = keys.find(&locator, facts.now)?;
     decision.note(&candidates);
+    if let Candidates::Integration(entry) = &candidates
+        && entry.scheme.needs_url()
+        && facts.head.url.is_none()
+    {
+        return Err(Rejection::NoPublicUrl);
+    }
     let damaged = matches!(candidates, Candidates::Signature { damaged: true, .. });
     *in_doubt |= damaged;
     let extracted = present(extract(candidates, &facts.head)).map_err(|refusal| doubted(refusal, damaged))?;

@@ -68,6 +68,9 @@ pub enum Rejection {
     /// The upstream did not answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The scheme signs the URL that senders call, which is ours to configure: nobody can judge.
+    #[error("the scheme signs the URL and listener.public_url is not set")]
+    NoPublicUrl,
     /// A panic, or a state that should not be.
     #[error("an internal fault")]
     Internal,
@@ -142,7 +145,7 @@ impl Rejection {
             Self::Guard(GuardError::Revoked) => Reason::Inactive,
             Self::Guard(GuardError::Route) => Reason::RequireFailed,
             Self::Body(BodyFault::OverBudget) => Reason::OverBudget,
-            Self::Internal => Reason::Internal,
+            Self::NoPublicUrl | Self::Internal => Reason::Internal,
             Self::Head(_)
             | Self::Path(_)
             | Self::NoRoute
@@ -186,6 +189,7 @@ impl Rejection {
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
             | Self::Guard(GuardError::Keys(_))
             | Self::Body(BodyFault::OverBudget)
+            | Self::NoPublicUrl
             | Self::Internal => &UNAVAILABLE,
         }
     }
@@ -277,6 +281,7 @@ mod tests {
             Rejection::Lookup(LookupError::Damaged),
             Rejection::Guard(GuardError::Keys(LookupError::Unavailable)),
             Rejection::Body(BodyFault::OverBudget),
+            Rejection::NoPublicUrl,
             Rejection::Internal,
         ] {
             assert_eq!(rejection.status(), StatusCode::SERVICE_UNAVAILABLE, "{rejection}");

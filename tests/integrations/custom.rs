@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{identity, with};
 use crate::support::http::Call;
 use crate::support::mac::{hmac, hmac_hex};
-use crate::support::sidecar::START;
+use crate::support::sidecar::{START, Sidecar};
 
 #[test]
 fn a_scheme_written_out_verifies_what_it_describes() {
@@ -91,4 +91,26 @@ fn a_scheme_with_its_own_limit_raises_that_of_its_route() {
     assert_eq!(sidecar.passes(&call).body.len(), body.len());
     let more = Call { body: [body, vec![b'a']].concat(), ..call };
     sidecar.refuses(&more, 413);
+}
+
+#[test]
+fn a_scheme_that_signs_the_url_is_a_503_where_no_url_is_configured() {
+    let square = || json!({ "name": "hook", "type": "square" });
+    let without = Sidecar::start();
+    let refused = without.admin("POST", "/api/integrations", Some(square()));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/type");
+
+    // Configured at first, and not any more: no sender is to blame.
+    let public = "[listener]\npublic_url = \"https://hooks.example.com\"";
+    let mut sidecar = Sidecar::builder().config(public).start();
+    let secret = sidecar.integration(square());
+    let url = b"https://hooks.example.com/webhooks/hook";
+    let tag = BASE64.encode(&hmac(secret.as_bytes(), &[url, b"body"]));
+    let call = Call::post("/webhooks/hook", "body").header("X-Square-HmacSha256-Signature", tag);
+    sidecar.passes(&call);
+    sidecar.stop();
+    sidecar.reconfigure(|config| config.listener.public_url = None);
+    sidecar.start_again();
+    sidecar.refuses_with(&call, 503, "integration", "square", "internal");
 }

@@ -209,6 +209,11 @@ impl Sidecar {
         until("the sidecar is ready", || self.running().is_ready());
     }
 
+    /// Changes the configuration that it is started with again.
+    pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut config::Config)) {
+        change(&mut self.config);
+    }
+
     /// The file of its embedded store.
     pub(crate) fn store_path(&self) -> std::path::PathBuf {
         self.dir.path().join("keys.redb")

@@ -106,6 +106,10 @@ impl Wanted {
                 if let Some(fault) = input::tolerance_fault(&scheme, settings.tolerance_seconds.of(None)) {
                     fields.fault(fault);
                 }
+                let pointer = if scheme_input.is_named() { "/scheme" } else { "/type" };
+                if let Some(fault) = input::address_fault(&scheme, pointer, state) {
+                    fields.fault(fault);
+                }
                 Some((scheme, choice))
             }
             Err(faults) => {

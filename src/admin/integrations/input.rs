@@ -126,6 +126,13 @@ pub(super) fn usable(scheme: &Scheme, secret: &Secret) -> Result<(), String> {
     }
 }
 
+/// Refuses a scheme that signs the URL while nobody has said which URL senders call: no delivery could be
+/// verified, and that would be our fault.
+pub(super) fn address_fault(scheme: &Scheme, pointer: &'static str, state: &AdminState) -> Option<Fault> {
+    let lacks = scheme.needs_url() && state.public_url.is_none();
+    lacks.then(|| Fault::at(pointer, "unavailable", "signs the URL: set listener.public_url first"))
+}
+
 /// A tolerance only means something where a time is signed.
 pub(super) fn tolerance_fault(scheme: &Scheme, tolerance: Option<u32>) -> Option<Fault> {
     let meaningless = tolerance.is_some() && scheme.tolerance_seconds().is_none();

@@ -112,6 +112,8 @@ impl Patch {
         let mut faults = Vec::new();
         if record.scheme != before.scheme {
             faults.extend(unusable_secret(state, &record, &scheme)?);
+            let pointer = if self.scheme.is_named() { "/scheme" } else { "/type" };
+            faults.extend(input::address_fault(&scheme, pointer, state));
         }
         faults.extend(input::tolerance_fault(&scheme, record.tolerance_seconds));
         if faults.is_empty() { Ok(record) } else { Err(Problem::invalid(faults)) }
