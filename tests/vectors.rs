@@ -53,7 +53,10 @@ fn judge(scheme: &Scheme, vector: &Value) -> Result<Which, Refused> {
     let url = text(vector, "url");
     let uri: http::Uri = url.parse().unwrap();
     let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let secrets = [Secret::from_text(text(vector, "secret"))];
+    let secrets: Vec<Secret> = match &vector["secret"] {
+        Value::Array(list) => list.iter().map(|text| Secret::from_text(text.as_str().unwrap())).collect(),
+        _ => vec![Secret::from_text(text(vector, "secret"))],
+    };
     if scheme.tolerance_seconds().is_some() {
         assert!(vector["at"].is_i64(), "{}: a signed time needs `at`", vector["id"]);
     }
@@ -101,29 +104,40 @@ fn published_vectors_are_judged_as_their_senders_judge_them() {
     let counts: Vec<_> = judged.into_iter().map(|(name, (valid, invalid))| (name, valid, invalid)).collect();
     let expected = [
         ("adyen-header", 0, 1),
+        ("adyen-notification", 4, 1),
         ("bitbucket", 4, 2),
+        ("box", 3, 3),
         ("gitea", 2, 1),
         ("github", 3, 4),
+        ("github-sha1", 1, 0),
         ("gitlab-token", 1, 1),
         ("gogs", 2, 1),
+        ("hub-sha1", 2, 0),
         ("hub-sha256", 2, 2),
         ("hub-sha512", 2, 2),
+        ("hubspot-v1", 1, 0),
+        ("hubspot-v2", 3, 0),
         ("hubspot-v3", 1, 1),
+        ("mailgun", 1, 1),
         ("paddle", 3, 8),
         ("pagerduty-v3", 2, 3),
         ("raw-sha256-hex", 2, 0),
         ("razorpay", 1, 1),
+        ("sendgrid", 1, 4),
         ("shopify", 1, 1),
         ("sinch-conversation", 0, 1),
+        ("sinch-numbers", 1, 2),
+        ("sinch-voice", 1, 0),
         ("slack", 1, 4),
         ("square", 2, 3),
         ("standard-webhooks", 7, 11),
         ("stripe", 2, 10),
+        ("twilio", 11, 4),
         ("zendesk", 0, 1),
         ("zendesk-2021-docs", 1, 0),
     ];
     assert_eq!(counts, expected);
-    assert_eq!((vectors.len(), unknown), (181, 84));
+    assert_eq!((vectors.len(), unknown), (181, 40));
 }
 
 #[test]
@@ -139,7 +153,7 @@ fn a_valid_vector_with_one_more_byte_is_refused_where_the_body_is_bound() {
         assert!(judge(scheme, &vector).is_err(), "{}", vector["id"]);
         mutated += 1;
     }
-    assert_eq!(mutated, 37);
+    assert_eq!(mutated, 61);
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod integrations;
 mod page;
 mod problem;
 mod rotation;
+mod schemes;
 mod serve;
 mod view;
 mod webhook_keys;
@@ -97,6 +98,8 @@ pub fn router(state: Arc<AdminState>) -> Router {
         )
         .route("/api/integrations/{integration}/rotate-secret", post(integrations::rotate::rotate))
         .route_layer(from_fn_with_state(Arc::clone(&state), require_fresh_keys))
+        .route("/api/schemes", get(schemes::list))
+        .route("/api/schemes/{scheme}", get(schemes::get))
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(Arc::clone(&state), auth::check))

@@ -75,7 +75,7 @@ fn row(config: &Config, order: usize, route: &Route) -> [String; 9] {
 }
 
 /// Columns as wide as their widest cell.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };

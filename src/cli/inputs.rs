@@ -72,6 +72,11 @@ pub(super) fn scheme(name: &str) -> Result<Arc<Scheme>, InputFault> {
             names.join(", ")
         )));
     }
+    scheme_file(name)
+}
+
+/// The scheme in a file.
+pub(super) fn scheme_file(name: &str) -> Result<Arc<Scheme>, InputFault> {
     let text = String::from_utf8(bytes(Path::new(name))?)
         .map_err(|_| InputFault::usage(format!("{name}: is not UTF-8")))?;
     let spec: SchemeSpec = toml::from_str(&text).map_err(|error| config(format!("{name}: {error}")))?;

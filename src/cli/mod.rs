@@ -8,6 +8,7 @@ pub mod check;
 pub mod client;
 pub mod dev;
 pub mod keks;
+pub mod schemes;
 pub mod serve;
 pub mod sign;
 pub mod store;
@@ -92,8 +93,7 @@ enum Command {
     Keks(KeksCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
-    /// Prints the verdict as one JSON line; on refusal also, to stderr, what was read and signed and which
-    /// usual mistake would explain it. With --vectors, judges a file of published vectors.
+    /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::VerifyArgs),
     /// Sign a request as a sender would, for tests.
@@ -101,10 +101,12 @@ enum Command {
     /// Prints the headers that a scheme's sender adds, one per line, or the whole curl command.
     #[command(after_help = sign::EXAMPLES)]
     Sign(sign::SignArgs),
+    /// List the senders that are known, show one, or check a scheme of your own.
+    #[command(after_help = schemes::EXAMPLES)]
+    Schemes(schemes::SchemesArgs),
     /// Run a demo: a store, keys and an application that shows what it receives.
     ///
-    /// Prints ready-to-paste curl lines, correctly signed, and one that is refused on purpose. Writes only
-    /// below --dir. Ctrl-C ends it.
+    /// Prints ready-to-paste curl lines, one of them refused on purpose. Writes only below --dir.
     Dev(DevArgs),
 }
 
@@ -257,6 +259,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Keks(KeksCommand::New(args)) => keks::new(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
+        Command::Schemes(args) => schemes::run(&args),
         Command::Dev(args) => dev::run(&args),
     }
 }
@@ -275,7 +278,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Exit> {
     Ok(loaded)
 }
 
-/// One line for all of them: in a pod there are many, and none is a fault.
+/// One line for all of them.
 fn warn_of_ignored(names: &[String]) {
     if !names.is_empty() {
         complain(&format!(
@@ -286,7 +289,7 @@ fn warn_of_ignored(names: &[String]) {
     }
 }
 
-/// A result, to stdout.
+/// To stdout.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

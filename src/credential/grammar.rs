@@ -108,6 +108,21 @@ impl Encoding {
         if written == length { buffer.get(..written) } else { None }
     }
 
+    /// Decodes text of at most `longest` bytes whose length the algorithm does not fix (public-key signatures).
+    #[must_use]
+    pub fn decode_any(self, text: &[u8], longest: usize) -> Option<Vec<u8>> {
+        let codec = match self {
+            Self::Hex => &HEXLOWER_PERMISSIVE,
+            Self::Base64 => &BASE64,
+            Self::Base64Url if text.ends_with(b"=") => &BASE64URL,
+            Self::Base64Url => &BASE64URL_NOPAD,
+        };
+        if text.is_empty() || text.len() > codec.encode_len(longest) {
+            return None;
+        }
+        codec.decode(text).ok()
+    }
+
     /// Writes bytes as this encoding's senders do.
     #[must_use]
     pub fn encode(self, bytes: &[u8]) -> String {

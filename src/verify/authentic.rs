@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::Refusal;
+use super::kind::Finding;
 use super::scheme::{Scheme, SignatureCredential, VerifyKey};
 use crate::credential::CredentialKind;
 use crate::keys::entry::{IntegrationEntry, KeyEntry, PreviousVerifyKey, Which};
@@ -31,6 +32,7 @@ pub struct Authentic {
     subject: Subject,
     which: Which,
     message_id: Option<Box<str>>,
+    binds_body: bool,
 }
 
 /// Every verified credential of a request: one, or with `require = "all"` one of each kind.
@@ -63,11 +65,17 @@ impl Subject {
 
 impl Authentic {
     pub(super) fn api_key(entry: Arc<KeyEntry>, which: Which) -> Self {
-        Self { subject: Subject::ApiKey(entry), which, message_id: None }
+        Self { subject: Subject::ApiKey(entry), which, message_id: None, binds_body: false }
     }
 
-    pub(super) fn signed(subject: Subject, which: Which, signature: SignatureCredential) -> Self {
-        Self { subject, which, message_id: signature.id().map(Box::from) }
+    pub(super) fn signed(
+        subject: Subject,
+        which: Which,
+        signature: SignatureCredential,
+        finding: Finding,
+    ) -> Self {
+        let message_id = finding.id.or_else(|| signature.id().map(Box::from));
+        Self { subject, which, message_id, binds_body: finding.binds_body }
     }
 
     /// The record.
@@ -116,10 +124,10 @@ impl Authentic {
         }
     }
 
-    /// Whether the credential covers the body.
+    /// Whether the credential covers the body of this request.
     #[must_use]
     pub fn binds_body(&self) -> bool {
-        !matches!(self.subject, Subject::ApiKey(_)) && self.subject.scheme().binds_body()
+        self.binds_body
     }
 
     /// Whether a signature covers the URL or the target. An API key is not a signature: the rule about

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac as _};
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -16,6 +17,8 @@ const LONGEST: usize = 64;
 /// The hash under an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
+    /// SHA-1, for senders that have nothing else. Its collisions don't concern an HMAC.
+    Sha1,
     /// SHA-256.
     Sha256,
     /// SHA-384.
@@ -29,6 +32,7 @@ impl Hash {
     #[must_use]
     pub fn tag_len(self) -> usize {
         match self {
+            Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
@@ -48,10 +52,17 @@ impl MacKey {
             return None;
         }
         Some(Self(match hash {
+            Hash::Sha1 => Keyed::Sha1(Hmac::new_from_slice(key).ok()?),
             Hash::Sha256 => Keyed::Sha256(Hmac::new_from_slice(key).ok()?),
             Hash::Sha384 => Keyed::Sha384(Hmac::new_from_slice(key).ok()?),
             Hash::Sha512 => Keyed::Sha512(Hmac::new_from_slice(key).ok()?),
         }))
+    }
+
+    /// A plain SHA-256 without a key, for senders that hash the secret with the message.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self(Keyed::Plain(Sha256::new()))
     }
 
     /// Begins the MAC of one message.
@@ -74,6 +85,8 @@ impl Mac {
     /// Absorbs the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
+            Keyed::Sha1(mac) => mac.update(bytes),
+            Keyed::Plain(hash) => Digest::update(hash, bytes),
             Keyed::Sha256(mac) => mac.update(bytes),
             Keyed::Sha384(mac) => mac.update(bytes),
             Keyed::Sha512(mac) => mac.update(bytes),
@@ -84,6 +97,8 @@ impl Mac {
     #[must_use]
     pub fn finish(self) -> Tag {
         match self.0 {
+            Keyed::Sha1(mac) => Tag::take(&mac.finalize().into_bytes()),
+            Keyed::Plain(hash) => Tag::take(&hash.finalize()),
             Keyed::Sha256(mac) => Tag::take(&mac.finalize().into_bytes()),
             Keyed::Sha384(mac) => Tag::take(&mac.finalize().into_bytes()),
             Keyed::Sha512(mac) => Tag::take(&mac.finalize().into_bytes()),
@@ -99,6 +114,8 @@ impl fmt::Debug for Mac {
 
 #[derive(Clone)]
 enum Keyed {
+    Sha1(Hmac<Sha1>),
+    Plain(Sha256),
     Sha256(Hmac<Sha256>),
     Sha384(Hmac<Sha384>),
     Sha512(Hmac<Sha512>),

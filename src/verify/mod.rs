@@ -7,6 +7,7 @@
 //! The order, cheapest first: active, not expired, address allowed, timestamp within the window, and only
 //! then the body.
 
+pub mod kind;
 pub mod mac;
 pub mod offline;
 pub mod scheme;
@@ -14,16 +15,17 @@ pub mod timestamp;
 
 mod address;
 mod authentic;
+mod http_date;
 
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
-use subtle::Choice;
 
 use crate::clock::UnixMillis;
 use crate::credential::Head;
 use crate::credential::extract::{Credential, Signed};
 use crate::keys::entry::Which;
+use kind::{Finding, Times};
 use scheme::{Attempt, Scheme, SignatureCredential};
 use timestamp::TimestampFault;
 
@@ -99,9 +101,10 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
             let record = &entry.record;
             usable(record.is_active, false)?;
             address::check(record.allowed_cidrs.as_deref(), facts.peer)?;
-            check_time(&entry.scheme, record.tolerance_seconds, &signature, facts.now)?;
-            let trial = Trial::new(Subject::Integration(entry), signature, facts);
-            Ok(Checked::AwaitsBody(Verification { trials: SmallVec::from_iter([trial]), length: 0 }))
+            let tolerance = record.tolerance_seconds;
+            check_times(&entry.scheme, tolerance, signature.times(), facts.now)?;
+            let trial = Trial::new(Subject::Integration(entry), signature, tolerance, facts);
+            Ok(Checked::AwaitsBody(Verification::new(SmallVec::from_iter([trial]), facts.now)))
         }
         Credential::Signature(signed) => {
             let mut trials = SmallVec::new();
@@ -110,14 +113,15 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
                 match check_signed(&signed, facts) {
                     Err(found) => refusal = found,
                     Ok(()) => {
-                        trials.push(Trial::new(Subject::Signature(signed.entry), signed.signature, facts));
+                        let subject = Subject::Signature(signed.entry);
+                        trials.push(Trial::new(subject, signed.signature, None, facts));
                     }
                 }
             }
             if trials.is_empty() {
                 Err(refusal)
             } else {
-                Ok(Checked::AwaitsBody(Verification { trials, length: 0 }))
+                Ok(Checked::AwaitsBody(Verification::new(trials, facts.now)))
             }
         }
     }
@@ -128,6 +132,9 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
 pub struct Verification {
     trials: SmallVec<[Trial; 1]>,
     length: u64,
+    now: UnixMillis,
+    /// The body so far, where a scheme needs it in one piece: one copy for all secrets.
+    whole: Option<Vec<u8>>,
 }
 
 /// One record's secrets, tried against one signature.
@@ -135,11 +142,17 @@ pub struct Verification {
 struct Trial {
     subject: Subject,
     signature: SignatureCredential,
+    tolerance: Option<u32>,
     current: Attempt,
     previous: Option<Attempt>,
 }
 
 impl Verification {
+    fn new(trials: SmallVec<[Trial; 1]>, now: UnixMillis) -> Self {
+        let whole = trials.iter().any(|trial| trial.subject.scheme().needs_whole_body()).then(Vec::new);
+        Self { trials, length: 0, now, whole }
+    }
+
     /// Drops the records whose scheme binds neither URL nor target; `false` where none is left.
     pub fn keep_target_bound(&mut self) -> bool {
         self.trials.retain(|trial| trial.subject.scheme().binds_target());
@@ -155,6 +168,9 @@ impl Verification {
     /// Feeds a part of the body, as it arrived.
     pub fn update(&mut self, chunk: &[u8]) {
         self.length = self.length.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        if let Some(whole) = &mut self.whole {
+            whole.extend_from_slice(chunk);
+        }
         for trial in &mut self.trials {
             trial.current.update(chunk);
             if let Some(previous) = &mut trial.previous {
@@ -174,33 +190,47 @@ impl Verification {
                 return Err(Refusal::BodyEmpty);
             }
         }
+        let body = self.whole.as_deref().unwrap_or_default();
         let mut verdict = None;
+        let mut refusal = Refusal::Mismatch;
         for trial in self.trials {
             // Every secret is judged before the first verdict is looked at.
-            let current = trial.current.finish(&trial.signature);
+            let current = trial.current.finish(trial.subject.scheme(), &trial.signature, body);
             let previous = match trial.previous {
-                Some(attempt) => attempt.finish(&trial.signature),
-                None => Choice::from(0),
+                Some(attempt) => attempt.finish(trial.subject.scheme(), &trial.signature, body),
+                None => Finding::refused(),
             };
-            let any = current | previous;
+            let any = current.matched | previous.matched;
             if bool::from(any) && verdict.is_none() {
-                let which = if bool::from(current) { Which::Current } else { Which::Previous };
-                verdict = Some(Authentic::signed(trial.subject, which, trial.signature));
+                let is_current = bool::from(current.matched);
+                let (which, finding) =
+                    if is_current { (Which::Current, current) } else { (Which::Previous, previous) };
+                match check_times(trial.subject.scheme(), trial.tolerance, finding.times, self.now) {
+                    Ok(()) => {
+                        verdict = Some(Authentic::signed(trial.subject, which, trial.signature, finding));
+                    }
+                    Err(found) => refusal = found,
+                }
             }
         }
-        verdict.ok_or(Refusal::Mismatch)
+        verdict.ok_or(refusal)
     }
 }
 
 impl Trial {
-    fn new(subject: Subject, signature: SignatureCredential, facts: &Facts<'_>) -> Self {
+    fn new(
+        subject: Subject,
+        signature: SignatureCredential,
+        tolerance: Option<u32>,
+        facts: &Facts<'_>,
+    ) -> Self {
         let scheme = subject.scheme();
         let current = scheme.begin(subject.secret(), &facts.head, &signature);
         let previous = subject
             .previous_secret()
             .filter(|previous| facts.now < previous.until)
             .map(|previous| scheme.begin(&previous.key, &facts.head, &signature));
-        Self { current, previous, subject, signature }
+        Self { current, previous, subject, signature, tolerance }
     }
 }
 
@@ -208,7 +238,7 @@ fn check_signed(signed: &Signed, facts: &Facts<'_>) -> Result<(), Refusal> {
     let record = &signed.entry.record;
     usable(record.is_active, signed.entry.is_expired(facts.now))?;
     address::check(record.allowed_cidrs.as_deref(), facts.peer)?;
-    check_time(&signed.entry.scheme, None, &signed.signature, facts.now)
+    check_times(&signed.entry.scheme, None, signed.signature.times(), facts.now)
 }
 
 fn usable(is_active: bool, is_expired: bool) -> Result<(), Refusal> {
@@ -218,13 +248,20 @@ fn usable(is_active: bool, is_expired: bool) -> Result<(), Refusal> {
     if is_expired { Err(Refusal::Expired) } else { Ok(()) }
 }
 
-fn check_time(
+/// Judges the times that a signature covers.
+fn check_times(
     scheme: &Scheme,
     tolerance: Option<u32>,
-    signature: &SignatureCredential,
+    times: Times,
     now: UnixMillis,
 ) -> Result<(), Refusal> {
-    let Some(signed) = signature.timestamp() else { return Ok(()) };
+    if times.not_before.is_some_and(|from| now < from) {
+        return Err(Refusal::Timestamp(TimestampFault::Future));
+    }
+    if times.expires.is_some_and(|until| now >= until) {
+        return Err(Refusal::Timestamp(TimestampFault::Old));
+    }
+    let Some(signed) = times.at else { return Ok(()) };
     let tolerance = tolerance.or_else(|| scheme.tolerance_seconds()).unwrap_or(DEFAULT_TOLERANCE_SECONDS);
     timestamp::check(signed, now, tolerance).map_err(Refusal::Timestamp)
 }

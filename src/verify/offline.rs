@@ -8,6 +8,7 @@
 use subtle::Choice;
 
 use super::Refusal;
+use super::kind::Finding;
 use super::scheme::{Scheme, SignatureCredential};
 use crate::clock::UnixMillis;
 use crate::credential::{CredentialFault, Extraction, Head};
@@ -60,28 +61,33 @@ pub fn judge(terms: &Terms<'_>, request: &Captured<'_>) -> Result<Which, Refused
         Extraction::Malformed(fault) => return Err(Refused::Credential(fault)),
         Extraction::Present(credential) => credential,
     };
-    super::check_time(terms.scheme, terms.tolerance_seconds, &credential, terms.now)
+    super::check_times(terms.scheme, terms.tolerance_seconds, credential.times(), terms.now)
         .map_err(Refused::Verify)?;
     if terms.scheme.requires_body() && request.body.is_empty() {
         return Err(Refused::Verify(Refusal::BodyEmpty));
     }
-    match_secret(terms, request, &credential).ok_or(Refused::Verify(Refusal::Mismatch))
+    match_secret(terms, request, &credential).map_err(Refused::Verify)
 }
 
 fn match_secret(
     terms: &Terms<'_>,
     request: &Captured<'_>,
     credential: &SignatureCredential,
-) -> Option<Which> {
-    let tried: Vec<Choice> =
+) -> Result<Which, Refusal> {
+    let mut findings: Vec<Finding> =
         terms.secrets.iter().map(|secret| attempt(terms.scheme, secret, request, credential)).collect();
-    let (current, previous) = tried.split_first()?;
+    let tried: Vec<Choice> = findings.iter().map(|finding| finding.matched).collect();
+    let (current, previous) = tried.split_first().ok_or(Refusal::Mismatch)?;
     let any = previous.iter().fold(Choice::from(0), |found, choice| found | *choice);
-    match (bool::from(*current), bool::from(any)) {
-        (true, _) => Some(Which::Current),
-        (false, true) => Some(Which::Previous),
-        (false, false) => None,
-    }
+    let which = match (bool::from(*current), bool::from(any)) {
+        (true, _) => Which::Current,
+        (false, true) => Which::Previous,
+        (false, false) => return Err(Refusal::Mismatch),
+    };
+    findings.retain(|finding| finding.matched.into());
+    let times = findings.first().map(|finding| finding.times).unwrap_or_default();
+    super::check_times(terms.scheme, terms.tolerance_seconds, times, terms.now)?;
+    Ok(which)
 }
 
 fn attempt(
@@ -89,11 +95,11 @@ fn attempt(
     secret: &Secret,
     request: &Captured<'_>,
     credential: &SignatureCredential,
-) -> Choice {
-    let Ok(key) = scheme.prepare(secret) else { return Choice::from(0) };
+) -> Finding {
+    let Ok(key) = scheme.prepare(secret) else { return Finding::refused() };
     let mut attempt = scheme.begin(&key, &request.head, credential);
     attempt.update(request.body);
-    attempt.finish(credential)
+    attempt.finish(scheme, credential, request.body)
 }
 
 #[cfg(test)]

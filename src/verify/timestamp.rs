@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::http_date;
 use crate::clock::UnixMillis;
 
 /// How a sender writes the time.
@@ -19,6 +20,9 @@ pub enum Unit {
     Ms,
     /// A date and time with an offset.
     Rfc3339,
+    /// As in HTTP's `Date`.
+    #[serde(rename = "http-date")]
+    HttpDate,
 }
 
 /// Why a signed time is not accepted.
@@ -60,6 +64,7 @@ impl Unit {
             Self::S => Some(UnixMillis(canonical_digits(text, 13)? * 1000)),
             Self::Ms => Some(UnixMillis(canonical_digits(text, 16)?)),
             Self::Rfc3339 => rfc3339(text),
+            Self::HttpDate => http_date::parse(text),
         }
     }
 
@@ -70,6 +75,7 @@ impl Unit {
             Self::S => time.seconds().max(0).to_string(),
             Self::Ms => time.0.max(0).to_string(),
             Self::Rfc3339 => render_rfc3339(time),
+            Self::HttpDate => http_date::render(time),
         }
     }
 
@@ -80,6 +86,7 @@ impl Unit {
             Self::S => "s",
             Self::Ms => "ms",
             Self::Rfc3339 => "rfc3339",
+            Self::HttpDate => "http-date",
         }
     }
 }
@@ -93,7 +100,7 @@ fn canonical_digits(text: &[u8], most: usize) -> Option<i64> {
 }
 
 /// At most 18 ASCII digits, at least one.
-fn digits(text: &[u8]) -> Option<i64> {
+pub(super) fn digits(text: &[u8]) -> Option<i64> {
     if text.is_empty() || text.len() > 18 || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -151,7 +158,7 @@ fn render_rfc3339(time: UnixMillis) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-fn days_in_month(year: i64, month: i64) -> i64 {
+pub(super) fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -161,7 +168,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 }
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar; years begin in March so that leap days end them.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -171,7 +178,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

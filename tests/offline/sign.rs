@@ -53,7 +53,16 @@ fn sent(bench: &Bench, scheme: &str, target: &str, more: &[&str]) -> Vec<u8> {
 fn what_a_preset_signs_is_valid_now_and_refused_with_another_secret() {
     let bench = Bench::new();
     let url = "https://hooks.example/hooks/a?b=c";
-    for scheme in presets() {
+    // A public key can't sign; a form, a content type or a time in the body needs a request of its own kind.
+    let plain = |signed: &String| !signed.contains("form.") && !signed.contains("header:");
+    let in_head = presets().filter(|scheme| {
+        let spec = scheme.spec();
+        scheme.generates_secrets()
+            && !scheme.header().is_empty()
+            && spec.signed.as_ref().is_none_or(plain)
+            && spec.timestamp.as_ref().is_none_or(|time| time.json.is_none())
+    });
+    for scheme in in_head {
         let name = scheme.label();
         let headers = bench.signed(name, &["--url", url]);
         let file = request("POST /hooks/a?b=c HTTP/1.1", &headers, Bench::BODY, "\r\n");

@@ -53,6 +53,9 @@ pub(in crate::admin) async fn create(
     let key = RecordKey { kind: Kind::Integration, id: Uuid::now_v7() };
     let secret = match &wanted.given {
         Some(secret) => secret.clone(),
+        None if !wanted.scheme.generates_secrets() => {
+            return Err(Problem::invalid(vec![input::sender_holds_the_key()]));
+        }
         None => wanted.scheme.generate_secret(&seal::random::<32>().map_err(change::not_sealed)?),
     };
     let sealed = state.writer.seal(key, 1, &secret).map_err(change::not_sealed)?;

@@ -133,6 +133,11 @@ pub(super) fn address_fault(scheme: &Scheme, pointer: &'static str, state: &Admi
     lacks.then(|| Fault::at(pointer, "unavailable", "signs the URL: set listener.public_url first"))
 }
 
+/// The key of an asymmetric scheme is the sender's and can't be made here.
+pub(super) fn sender_holds_the_key() -> Fault {
+    Fault::at("/webhookSecret", "required", "this scheme verifies with the sender's public key: give it")
+}
+
 /// A tolerance only means something where a time is signed.
 pub(super) fn tolerance_fault(scheme: &Scheme, tolerance: Option<u32>) -> Option<Fault> {
     let meaningless = tolerance.is_some() && scheme.tolerance_seconds().is_none();

@@ -59,6 +59,9 @@ pub(in crate::admin) async fn rotate(
                 })?;
                 secret.clone()
             }
+            None if !entry.scheme.generates_secrets() => {
+                return Err(Problem::invalid(vec![input::sender_holds_the_key()]).into());
+            }
             None => entry.scheme.generate_secret(&random),
         };
         let key = RecordKey { kind: Kind::Integration, id: before.meta.id };

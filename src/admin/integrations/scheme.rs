@@ -118,7 +118,7 @@ fn said_by(subset: u32, scheme: &Scheme) -> Overrides {
 
 /// The signature header in the spelling in which it was given; the first where there are aliases.
 pub(super) fn header_as_written(scheme: &Scheme) -> &str {
-    scheme.spec().sig.header.names().first().map_or("", String::as_str)
+    scheme.spec().sig.header.names().first().map_or_else(|| scheme.header(), String::as_str)
 }
 
 /// A type's name, checked against those that exist.

@@ -4,6 +4,8 @@
 //! pass over the body; every candidate is compared, whichever matches first; an attempt whose key belongs to
 //! another kind of scheme, or whose signed bytes can't be completed, fails.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq};
 
@@ -11,17 +13,20 @@ use super::Scheme;
 use super::extract::SignatureCredential;
 use super::key::{Keyed, VerifyKey};
 use super::template::{Facts, Template, render};
+use super::whole::Whole;
 use crate::credential::Head;
+use crate::verify::kind::{Finding, KindAttempt};
 use crate::verify::mac::{Mac, MacKey, Tag};
 
 /// A verification in progress.
-#[derive(Debug)]
 pub struct Attempt(State);
 
-#[derive(Debug)]
 enum State {
     Mac { mac: Box<Mac>, body: bool, tail: SmallVec<[u8; 32]> },
     Token(Tag),
+    Whole(Box<Whole>),
+    Kind(Box<dyn KindAttempt>),
+    Several(Vec<Attempt>),
     Failed,
 }
 
@@ -29,14 +34,20 @@ impl Scheme {
     /// Begins to verify a request with one key: absorbs what comes before the body.
     #[must_use]
     pub fn begin(&self, key: &VerifyKey, head: &Head<'_>, credential: &SignatureCredential) -> Attempt {
-        let facts = Facts {
-            head,
-            timestamp: credential.timestamp.as_ref().map(|signed| signed.text.as_slice()),
-            id: credential.id.as_ref().map(|id| id.0.as_slice()),
-        };
-        Attempt(match (&key.0, &self.template) {
-            (Keyed::Mac(key), Some(template)) => State::begin(key, template, &facts).unwrap_or(State::Failed),
-            (Keyed::Token { digest, .. }, None) => State::Token(digest.clone()),
+        Attempt(match (&key.0, &credential.evidence, &self.template) {
+            (Keyed::Several(keys), ..) => {
+                State::Several(keys.iter().map(|key| self.begin(key, head, credential)).collect())
+            }
+            (Keyed::Kind { key, .. }, Some(evidence), _) => {
+                key.begin(head, evidence).map_or(State::Failed, State::Kind)
+            }
+            (keyed, None, _) if self.whole => Whole::begin(self, keyed, head, credential)
+                .map_or(State::Failed, |whole| State::Whole(Box::new(whole))),
+            (keyed @ Keyed::Mac { key, .. }, None, Some(template)) => {
+                let facts = Facts::of(head, credential, keyed.secret());
+                State::begin(key, template, &facts).unwrap_or(State::Failed)
+            }
+            (Keyed::Token { digest, .. }, None, None) => State::Token(digest.clone()),
             _ => State::Failed,
         })
     }
@@ -55,26 +66,59 @@ impl State {
 impl Attempt {
     /// Absorbs the next bytes of the body, as they arrived.
     pub fn update(&mut self, chunk: &[u8]) {
-        if let State::Mac { mac, body: true, .. } = &mut self.0 {
-            mac.update(chunk);
+        match &mut self.0 {
+            State::Mac { mac, body: true, .. } => mac.update(chunk),
+            State::Kind(attempt) => attempt.update(chunk),
+            State::Several(attempts) => attempts.iter_mut().for_each(|attempt| attempt.update(chunk)),
+            _ => {}
         }
     }
 
-    /// Whether one of the candidates is the signature of what was absorbed.
+    /// Whether one of the candidates is the signature of what was absorbed, and what else the body told.
+    ///
+    /// `scheme` is the one that began it. `body` is the whole body where [`Scheme::needs_whole_body`], else
+    /// it is not looked at.
     #[must_use]
-    pub fn finish(self, credential: &SignatureCredential) -> Choice {
-        let Some(tag) = self.tag() else { return Choice::from(0) };
-        credential.tags.iter().fold(Choice::from(0), |found, candidate| found | tag.ct_eq(candidate))
+    pub fn finish(self, scheme: &Scheme, credential: &SignatureCredential, body: &[u8]) -> Finding {
+        let binds_body = match self.0 {
+            State::Kind(attempt) => return attempt.finish(body),
+            State::Whole(whole) => return whole.finish(scheme, credential, body),
+            State::Several(attempts) => {
+                let findings = attempts.into_iter().map(|attempt| attempt.finish(scheme, credential, body));
+                return findings.fold(Finding::refused(), either);
+            }
+            State::Mac { body, .. } => body,
+            State::Token(_) | State::Failed => false,
+        };
+        let Some(tag) = self.tag(scheme, body) else { return Finding::refused() };
+        let any = credential.tags.iter().fold(Choice::from(0), |found, tried| found | tag.ct_eq(tried));
+        Finding::of(any, binds_body)
     }
 
-    pub(super) fn tag(self) -> Option<Tag> {
+    /// The tag that a sender with this key would send; of the first key where there are several.
+    pub(super) fn tag(self, scheme: &Scheme, body: &[u8]) -> Option<Tag> {
         match self.0 {
             State::Mac { mut mac, tail, .. } => {
                 mac.update(&tail);
                 Some(mac.finish())
             }
             State::Token(digest) => Some(digest),
-            State::Failed => None,
+            State::Whole(whole) => whole.first_tag(scheme, body),
+            State::Several(attempts) => attempts.into_iter().next()?.tag(scheme, body),
+            State::Kind(_) | State::Failed => None,
         }
+    }
+}
+
+/// The one that matched; what both say is the same where both did.
+fn either(one: Finding, other: Finding) -> Finding {
+    let matched = one.matched | other.matched;
+    let told = if bool::from(other.matched) { other } else { one };
+    Finding { matched, ..told }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attempt([redacted])")
     }
 }

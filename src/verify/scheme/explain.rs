@@ -6,11 +6,14 @@
 use http::HeaderName;
 
 use super::extract::SignatureCredential;
-use super::key::VerifyKey;
+use super::key::{Keyed, VerifyKey};
 use super::spec::Algorithm;
 use super::template::{Facts, Part, render};
-use super::{Scheme, TimestampPlace};
+use super::whole::Whole;
+use super::{IdPlace, Scheme, TimestampPlace};
 use crate::credential::Head;
+use crate::secret::Secret;
+use crate::verify::mac::Tag;
 
 impl Scheme {
     /// The bytes that the signature covers; `None` where nothing is signed or the request lacks a part.
@@ -22,11 +25,11 @@ impl Scheme {
         body: &[u8],
     ) -> Option<Vec<u8>> {
         let template = self.template.as_ref()?;
-        let facts = Facts {
-            head,
-            timestamp: credential.timestamp.as_ref().map(|signed| signed.text.as_slice()),
-            id: credential.id.as_ref().map(|id| id.0.as_slice()),
-        };
+        if self.whole {
+            let nothing = Keyed::Token { digest: Tag::of_token(b""), token: Secret::new(Vec::new()) };
+            return Whole::begin(self, &nothing, head, credential)?.first_message(self, body);
+        }
+        let facts = Facts::of(head, credential, Some(b"{secret}"));
         let mut signed = Vec::new();
         render(&template.before, &facts, |bytes| signed.extend_from_slice(bytes))?;
         if template.body {
@@ -48,14 +51,15 @@ impl Scheme {
         let encoding = self.spec.encoding?;
         let mut attempt = self.begin(key, head, credential);
         attempt.update(body);
-        Some(encoding.encode(attempt.tag()?.as_bytes()))
+        Some(encoding.encode(attempt.tag(self, body)?.as_bytes()))
     }
 
     /// The signatures that were read, in the same form; none for a token.
     #[must_use]
     pub fn received_signatures(&self, credential: &SignatureCredential) -> Vec<String> {
         let encode = |encoding: crate::credential::grammar::Encoding| {
-            credential.tags.iter().map(move |tag| encoding.encode(tag.as_bytes())).collect()
+            let tags = credential.tags.iter().map(move |tag| encoding.encode(tag.as_bytes()));
+            tags.chain(credential.signatures.iter().map(move |bytes| encoding.encode(bytes))).collect()
         };
         self.spec.encoding.map(encode).unwrap_or_default()
     }
@@ -87,7 +91,10 @@ impl Scheme {
         if let Some(TimestampPlace::Header(time)) = self.timestamp.as_ref().map(|source| &source.place) {
             names.extend(time);
         }
-        names.extend(&self.id);
+        if let IdPlace::Headers(ids) = &self.id {
+            names.extend(ids);
+        }
+        names.extend(self.require.iter().map(|(name, _)| name));
         names.extend(self.signed_headers());
         names
     }

@@ -3,16 +3,27 @@
 //! Not a store: it never keeps the text. Invariants: a secret that is empty, or empty once decoded, makes no
 //! key; decoded bytes are zeroed when they are no longer needed.
 
+use std::sync::Arc;
+
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
+use sha1::{Digest, Sha1};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::Scheme;
-use super::spec::{Generate, SecretDecode};
+use super::public::{self, PublicKey};
+use super::spec::{Algorithm, Derive, Generate, Normalize, SecretDecode};
+use super::template::Part;
+use crate::credential::grammar::trim_ows;
 use crate::secret::Secret;
+use crate::verify::kind::KindKey;
 use crate::verify::mac::{MacKey, Tag};
 
 /// What a generated secret of [`Generate::Whsec`] begins with.
 const WHSEC: &str = "whsec_";
+
+/// Secrets that one text may hold.
+const MOST_SECRETS: usize = 4;
 
 /// Why a secret can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +42,32 @@ pub struct VerifyKey(pub(super) Keyed);
 
 #[derive(Debug, Clone)]
 pub(super) enum Keyed {
-    Mac(Box<MacKey>),
-    Token { digest: Tag, token: Secret },
+    /// A keyed hash; with the secret where it is part of what is hashed.
+    Mac {
+        key: Box<MacKey>,
+        secret: Option<Secret>,
+    },
+    Token {
+        digest: Tag,
+        token: Secret,
+    },
+    Kind {
+        key: Arc<dyn KindKey>,
+        secret: Secret,
+    },
+    Public(PublicKey),
+    /// Any of them.
+    Several(Vec<VerifyKey>),
+}
+
+impl Keyed {
+    /// The secret that the template may contain.
+    pub(super) fn secret(&self) -> Option<&[u8]> {
+        match self {
+            Self::Mac { secret: Some(secret), .. } => Some(secret.expose()),
+            _ => None,
+        }
+    }
 }
 
 impl Scheme {
@@ -41,14 +76,38 @@ impl Scheme {
     /// # Errors
     /// Where it is empty or can't be decoded. Such a secret verifies nothing.
     pub fn prepare(&self, secret: &Secret) -> Result<VerifyKey, SecretFault> {
+        if self.spec.secret.several == Some(true) {
+            let keys: Result<Vec<VerifyKey>, SecretFault> =
+                lines(secret).take(MOST_SECRETS).map(|line| self.prepare_one(&line)).collect();
+            let keys = keys?;
+            return if keys.is_empty() {
+                Err(SecretFault::Empty)
+            } else {
+                Ok(VerifyKey(Keyed::Several(keys)))
+            };
+        }
+        self.prepare_one(secret)
+    }
+
+    fn prepare_one(&self, secret: &Secret) -> Result<VerifyKey, SecretFault> {
         let key = self.decode(secret)?;
-        let keyed = match self.spec.algorithm.hash() {
-            Some(hash) => {
-                Keyed::Mac(MacKey::new(hash, key.expose()).map(Box::new).ok_or(SecretFault::Empty)?)
+        if let Some(kind) = &self.kind {
+            return Ok(VerifyKey(Keyed::Kind { key: kind.prepare(key.expose())?, secret: key }));
+        }
+        let algorithm = self.spec.algorithm;
+        let mac = match algorithm.hash() {
+            _ if algorithm.is_asymmetric() => {
+                let public = PublicKey::new(algorithm, key.expose());
+                return Ok(VerifyKey(Keyed::Public(
+                    public.ok_or(SecretFault::Encoding("such a public key"))?,
+                )));
             }
-            None => Keyed::Token { digest: Tag::of_token(key.expose()), token: key },
+            None if algorithm == Algorithm::Sha256 => MacKey::plain(),
+            None => return Ok(VerifyKey(Keyed::Token { digest: Tag::of_token(key.expose()), token: key })),
+            Some(hash) => MacKey::new(hash, key.expose()).ok_or(SecretFault::Empty)?,
         };
-        Ok(VerifyKey(keyed))
+        let secret = self.signs(&Part::Secret).then_some(key);
+        Ok(VerifyKey(Keyed::Mac { key: Box::new(mac), secret }))
     }
 
     /// How many bytes of key a secret holds.
@@ -56,6 +115,11 @@ impl Scheme {
     /// # Errors
     /// As [`Scheme::prepare`].
     pub fn secret_len(&self, secret: &Secret) -> Result<usize, SecretFault> {
+        if self.spec.secret.several == Some(true) {
+            let lengths: Result<Vec<usize>, SecretFault> =
+                lines(secret).map(|line| self.decode(&line).map(|key| key.len())).collect();
+            return lengths?.into_iter().min().ok_or(SecretFault::Empty);
+        }
         self.decode(secret).map(|key| key.len())
     }
 
@@ -79,6 +143,12 @@ impl Scheme {
         let text = secret.expose();
         let strip = rules.strip.as_deref().unwrap_or_default();
         let text = text.strip_prefix(strip.as_bytes()).unwrap_or(text);
+        let normal: Zeroizing<Vec<u8>> = Zeroizing::new(match (rules.normalize, std::str::from_utf8(text)) {
+            (None, _) => Vec::new(),
+            (Some(Normalize::Nfkd), Ok(text)) => text.nfkd().collect::<String>().into_bytes(),
+            (Some(Normalize::Nfkd), Err(_)) => return Err(SecretFault::Encoding("UTF-8")),
+        });
+        let text = if rules.normalize.is_some() { normal.as_slice() } else { text };
         let key = Zeroizing::new(match rules.decode {
             SecretDecode::Utf8 => text.to_vec(),
             SecretDecode::Hex => {
@@ -88,7 +158,47 @@ impl Scheme {
                 let codec = if text.ends_with(b"=") { &BASE64 } else { &BASE64_NOPAD };
                 codec.decode(text).map_err(|_| SecretFault::Encoding("base64"))?
             }
+            SecretDecode::Base64Loose => loose_base64(text).ok_or(SecretFault::Encoding("base64"))?,
+            SecretDecode::Pem => public::pem(text).ok_or(SecretFault::Encoding("PEM or base64"))?,
         });
+        if key.is_empty() {
+            return Err(SecretFault::Empty);
+        }
+        let key = match rules.derive {
+            None => key,
+            Some(Derive::Sha1) => Zeroizing::new(Sha1::digest(key.as_slice()).to_vec()),
+        };
         if key.is_empty() { Err(SecretFault::Empty) } else { Ok(Secret::new(key.to_vec())) }
     }
+}
+
+/// The secrets of a text that holds one per line.
+fn lines(secret: &Secret) -> impl Iterator<Item = Secret> {
+    let lines = secret.expose().split(|byte| *byte == b'\n').map(trim_ows);
+    lines
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.is_empty())
+        .map(|line| Secret::new(line.to_vec()))
+}
+
+/// Decodes base64 of either alphabet, padded or not, and overlooks the unused bits of the last character. For
+/// secrets only, which an admin gives; signatures have one spelling.
+fn loose_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let stripped = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    if stripped.len() < text.len() && !text.len().is_multiple_of(4) {
+        return None;
+    }
+    let standard: Zeroizing<Vec<u8>> = Zeroizing::new(
+        stripped
+            .iter()
+            .map(|byte| match byte {
+                b'-' => b'+',
+                b'_' => b'/',
+                byte => *byte,
+            })
+            .collect(),
+    );
+    let mut lenient = BASE64_NOPAD.specification();
+    lenient.check_trailing_bits = false;
+    lenient.encoding().ok()?.decode(&standard).ok()
 }

@@ -92,6 +92,9 @@ pub fn effective(
         return Err(vec![SchemeFault::new("type", format!("the preset of `{type_name}` is not usable"))]);
     };
     let mut spec = base.spec().clone();
+    if spec.kind.is_some() {
+        return Err(vec![SchemeFault::new("type", "has a built-in scheme, which can't be overridden")]);
+    }
     if let Some(algorithm) = algorithm {
         set_algorithm(&mut spec, algorithm);
     }
@@ -100,6 +103,8 @@ pub fn effective(
     }
     if let Some(header) = &overrides.header {
         spec.sig.header = HeaderNames::One(header.trim().to_owned());
+        spec.sig.headers.clear();
+        spec.sig.numbered = None;
     }
     if let Some(prefix) = &overrides.prefix
         && let Err(message) = set_prefix(&mut spec, prefix)
@@ -122,7 +127,7 @@ pub fn effective(
     if faults.is_empty() { Ok(choice) } else { Err(faults) }
 }
 
-const ALGORITHMS: &str = "must be sha256, sha384, sha512 or token";
+const ALGORITHMS: &str = "must be sha1, sha256, sha384, sha512 or token";
 const FORMATS: &str = "must be hex, base64 or base64url";
 
 fn read<T>(
@@ -141,6 +146,7 @@ fn read<T>(
 
 fn algorithm(name: &str) -> Option<Algorithm> {
     match name.to_ascii_lowercase().as_str() {
+        "sha1" | "hmac-sha1" => Some(Algorithm::HmacSha1),
         "sha256" | "hmac-sha256" => Some(Algorithm::HmacSha256),
         "sha384" | "hmac-sha384" => Some(Algorithm::HmacSha384),
         "sha512" | "hmac-sha512" => Some(Algorithm::HmacSha512),
@@ -188,12 +194,12 @@ fn hash_name(algorithm: Algorithm) -> &'static str {
 /// For lists, the prefix is what stands before each signature: `v1=`.
 fn set_prefix(spec: &mut SchemeSpec, prefix: &str) -> Result<(), String> {
     let end = match spec.sig.parse {
-        Parse::Plain => {
+        Parse::Plain | Parse::Positional | Parse::Delimited => {
             spec.sig.prefix = if prefix.is_empty() { None } else { Some(prefix.to_owned()) };
             spec.sig.prefix_optional = None;
             return Ok(());
         }
-        Parse::Kv => "=",
+        Parse::Kv | Parse::Groups => "=",
         Parse::Tagged => spec.sig.tag_sep.as_deref().unwrap_or_default(),
     };
     match prefix.strip_suffix(end) {

@@ -7,7 +7,8 @@
 //! Spec: DESIGN §6, `config/schemes/README.md`.
 //!
 //! The files, in the order in which they matter: [`spec`] (the language) → `template` (the signed bytes) →
-//! `compile` (all faults at once) → `extract` (head → credential) → `attempt` (bytes → verdict) → `sign`
+//! `compile` (all faults at once) → `extract` (head → credential) → `attempt` (bytes →
+//! verdict, streaming; `whole` where the body must be there at once) → `binds` (what is covered) → `sign`
 //! (the other direction, for samples) → `explain` (what was signed, for people); [`preset()`] and [`kind`] name
 //! schemes.
 
@@ -17,14 +18,22 @@ pub mod size;
 pub mod spec;
 
 mod attempt;
+mod binds;
+mod body;
+mod bound;
+mod candidates;
 mod compile;
 mod explain;
 mod extract;
 mod key;
+mod public;
 mod sign;
 mod template;
 #[cfg(test)]
 mod tests;
+mod url;
+mod view;
+mod whole;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,10 +49,12 @@ pub use extract::{MAX_CANDIDATES, SignatureCredential};
 pub use key::{SecretFault, VerifyKey};
 pub use preset::{preset, presets};
 pub use spec::SchemeSpec;
+pub use view::{SchemeDetail, SchemeSummary};
 
-use spec::BodyRule;
-use template::{Part, Template};
+use body::Path;
+use template::Template;
 
+use crate::verify::kind::Kind;
 use crate::verify::timestamp::Unit;
 
 /// The label of a scheme that is no preset. Labels are a closed set, so that metrics may carry them.
@@ -77,26 +88,61 @@ pub fn resolve(choice: &SchemeChoice) -> Result<Arc<Scheme>, Vec<SchemeFault>> {
 pub struct Scheme {
     label: &'static str,
     spec: SchemeSpec,
+    /// What describes it where data can't.
+    kind: Option<Arc<dyn Kind>>,
     reader: Reader,
     template: Option<Template>,
     timestamp: Option<TimestampSource>,
-    id: Vec<HeaderName>,
+    id: IdPlace,
+    require: Vec<(HeaderName, String)>,
+    /// The array whose every item carries a signature.
+    each: Option<Path>,
+    /// Whether the body must be there in one piece.
+    whole: bool,
     /// What stands before a signature, in whichever form: `sha256=`, `v1=`, `v1,`.
     prefix: String,
 }
 
-/// How the signature header is read.
+/// How the signature is read.
 #[derive(Debug)]
 struct Reader {
+    /// The headers that carry it; none where it is elsewhere.
     headers: Vec<HeaderName>,
+    place: Place,
     form: Form,
 }
 
-/// The form of its value.
+/// Where the text is that holds signatures.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// In one of the headers, which are aliases.
+    Header,
+    /// In each of the headers.
+    EachHeader,
+    Query(String),
+    Json(Path),
+    Form(String),
+}
+
+/// The form of that text.
 #[derive(Debug)]
 enum Form {
-    Plain { prefix: String, optional: bool },
-    List { separator: u8, tag_separator: u8, tag: String },
+    Plain {
+        prefix: String,
+        optional: bool,
+    },
+    List {
+        separator: u8,
+        tag_separator: u8,
+        tag: String,
+        group: Option<u8>,
+    },
+    /// Items by position; from the first signature on, all are signatures.
+    Items {
+        prefix: String,
+        separator: u8,
+        first: usize,
+    },
 }
 
 /// Where the signed time is.
@@ -105,12 +151,24 @@ struct TimestampSource {
     place: TimestampPlace,
     unit: Unit,
     tolerance: u32,
+    /// Whether it is judged.
+    enforce: bool,
 }
 
 #[derive(Debug)]
 enum TimestampPlace {
     Header(Vec<HeaderName>),
     Field(String),
+    Json(Path),
+    Form(String),
+}
+
+/// Where the signed message id is; no header where there is none.
+#[derive(Debug)]
+enum IdPlace {
+    Headers(Vec<HeaderName>),
+    Json(Path),
+    Form(String),
 }
 
 impl Scheme {
@@ -135,7 +193,7 @@ impl Scheme {
     /// Name of the algorithm.
     #[must_use]
     pub fn algorithm(&self) -> &'static str {
-        self.spec.algorithm.name()
+        self.about().map_or_else(|| self.spec.algorithm.name(), |about| about.algorithm)
     }
 
     /// Name of the encoding; `None` for a token.
@@ -166,46 +224,10 @@ impl Scheme {
     /// How far a signed time may be from now, in seconds; `None` where no time is signed.
     #[must_use]
     pub fn tolerance_seconds(&self) -> Option<u32> {
-        self.timestamp.as_ref().map(|source| source.tolerance)
-    }
-
-    /// Whether the signature covers where the request goes: the target or URL, or path and query.
-    ///
-    /// Not where the body follows at once: its beginning could pass for the end of the target.
-    #[must_use]
-    pub fn binds_target(&self) -> bool {
-        let signs = self.signs(&Part::Target)
-            || self.signs(&Part::Url)
-            || (self.signs(&Part::Path) && self.signs(&Part::Query));
-        signs && !self.template.as_ref().is_some_and(Template::joins_target_and_body)
-    }
-
-    /// Whether the signature covers the body.
-    #[must_use]
-    pub fn binds_body(&self) -> bool {
-        self.template.as_ref().is_some_and(|template| template.body)
-    }
-
-    /// Whether the signature covers the message id.
-    #[must_use]
-    pub fn signs_id(&self) -> bool {
-        self.signs(&Part::Id)
-    }
-
-    /// Whether the public URL must be configured for anything to verify.
-    #[must_use]
-    pub fn needs_url(&self) -> bool {
-        self.signs(&Part::Url)
-    }
-
-    /// Whether an empty body is refused.
-    #[must_use]
-    pub fn requires_body(&self) -> bool {
-        self.spec.body == Some(BodyRule::Required)
-    }
-
-    fn signs(&self, part: &Part) -> bool {
-        self.template.as_ref().is_some_and(|template| template.has(part))
+        match self.about() {
+            Some(about) => about.tolerance,
+            None => self.timestamp.as_ref().filter(|source| source.enforce).map(|source| source.tolerance),
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 
 use http::HeaderName;
 
+use super::body::Path;
+use super::extract::SignatureCredential;
 use crate::credential::Head;
+use crate::credential::grammar::trim_ows;
 
 /// A template, split at the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,20 @@ pub(super) enum Part {
     Url,
     /// The value of a header.
     Header(HeaderName),
+    /// The key itself, for plain hashes.
+    Secret,
+    /// A value in the JSON body; where it is optional, nothing stands for an absent one.
+    Json { path: Path, optional: bool },
+    /// A field of the form body.
+    Form(String),
+    /// Every field of a form body, sorted; nothing where the body is no form.
+    FormSorted,
+    /// MD5 of the body, in base64.
+    Md5Base64,
+    /// CRC-32 of the body, in decimal.
+    Crc32,
+    /// SHA-256 of the body, in hexadecimal.
+    Sha256Hex,
 }
 
 /// What a template is filled with, but for the body.
@@ -48,6 +65,23 @@ pub(super) struct Facts<'h> {
     pub(super) head: &'h Head<'h>,
     pub(super) timestamp: Option<&'h [u8]>,
     pub(super) id: Option<&'h [u8]>,
+    pub(super) secret: Option<&'h [u8]>,
+}
+
+impl<'h> Facts<'h> {
+    /// The facts that the head and its credential tell.
+    pub(super) fn of(
+        head: &'h Head<'h>,
+        credential: &'h SignatureCredential,
+        secret: Option<&'h [u8]>,
+    ) -> Self {
+        Self {
+            head,
+            timestamp: credential.timestamp.as_ref().map(|signed| signed.text.as_slice()),
+            id: credential.id.as_ref().map(|id| id.0.as_slice()),
+            secret,
+        }
+    }
 }
 
 impl Template {
@@ -119,8 +153,13 @@ impl Template {
 
     /// Whether the body follows the target, or part of it, with nothing in between.
     pub(super) fn joins_target_and_body(&self) -> bool {
-        let last = self.before.last();
-        self.body && matches!(last, Some(Part::Target | Part::Path | Part::Query | Part::Url))
+        let is_target = |part: &Part| matches!(part, Part::Target | Part::Path | Part::Query | Part::Url);
+        let before_late = |parts: &[Part]| {
+            parts.windows(2).any(|pair| matches!(pair, [target, late] if is_target(target) && late.is_late()))
+        };
+        (self.body && self.before.last().is_some_and(is_target))
+            || before_late(&self.before)
+            || before_late(&self.after)
     }
 
     /// The text that must not occur in what the scheme signs of the target, because it ends it: else the end
@@ -132,6 +171,12 @@ impl Template {
             }
             _ => None,
         })
+    }
+
+    /// Whether the whole body is covered, by itself, by a digest, or field by field.
+    pub(super) fn covers_body(&self) -> bool {
+        let covers = |part: &Part| matches!(part, Part::Sha256Hex | Part::Md5Base64 | Part::FormSorted);
+        self.body || self.parts().any(covers)
     }
 
     fn variable(&mut self, name: &str, faults: &mut Vec<String>) {
@@ -151,7 +196,19 @@ impl Template {
             "path" => Part::Path,
             "query" => Part::Query,
             "url" => Part::Url,
+            "secret" => Part::Secret,
+            "form.sorted" => Part::FormSorted,
+            "md5b64:body" => Part::Md5Base64,
+            "crc32:body" => Part::Crc32,
+            "sha256hex:body" => Part::Sha256Hex,
             _ => {
+                if let Some(part) = body_part(name) {
+                    match part {
+                        Some(part) => self.side().push(part),
+                        None => faults.push(format!("`{{{name}}}` does not name a value of the body")),
+                    }
+                    return;
+                }
                 let header = name.strip_prefix("header:").map(|name| HeaderName::from_bytes(name.as_bytes()));
                 match header {
                     Some(Ok(name)) => Part::Header(name),
@@ -162,7 +219,8 @@ impl Template {
                     None => {
                         faults.push(format!(
                             "`{{{name}}}` is unknown; there are body, timestamp, id, method, target, path, \
-                             query, url and header:<name>"
+                             query, url, secret, header:<name>, json:<path>, json?:<path>, form:<field>, \
+                             form.sorted, md5b64:body, crc32:body and sha256hex:body"
                         ));
                         return;
                     }
@@ -184,6 +242,18 @@ impl Template {
     }
 }
 
+/// `json:…` and `form:…`; the inner `None` is one that names nothing.
+fn body_part(name: &str) -> Option<Option<Part>> {
+    if let Some(path) = name.strip_prefix("json:") {
+        return Some(Path::parse(path).map(|path| Part::Json { path, optional: false }));
+    }
+    if let Some(path) = name.strip_prefix("json?:") {
+        return Some(Path::parse(path).map(|path| Part::Json { path, optional: true }));
+    }
+    let field = name.strip_prefix("form:")?;
+    Some((!field.is_empty()).then(|| Part::Form(field.to_owned())))
+}
+
 /// Hands every piece to `sink`, in order; `None` as soon as the request lacks a fact.
 pub(super) fn render(parts: &[Part], facts: &Facts<'_>, mut sink: impl FnMut(&[u8])) -> Option<()> {
     for part in parts {
@@ -193,7 +263,21 @@ pub(super) fn render(parts: &[Part], facts: &Facts<'_>, mut sink: impl FnMut(&[u
 }
 
 impl Part {
-    fn bytes<'a>(&'a self, facts: &Facts<'a>) -> Option<&'a [u8]> {
+    /// Whether it can only be known from the whole body.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(
+            self,
+            Self::Json { .. }
+                | Self::Form(_)
+                | Self::FormSorted
+                | Self::Md5Base64
+                | Self::Crc32
+                | Self::Sha256Hex
+        )
+    }
+
+    /// Its bytes, where the head tells them.
+    pub(super) fn bytes<'a>(&'a self, facts: &Facts<'a>) -> Option<&'a [u8]> {
         let head = facts.head;
         match self {
             Self::Literal(text) => Some(text),
@@ -204,7 +288,9 @@ impl Part {
             Self::Path => head.target.split('?').next().map(str::as_bytes),
             Self::Query => Some(head.target.split_once('?').map_or(b"", |(_, query)| query.as_bytes())),
             Self::Url => head.url.map(str::as_bytes),
-            Self::Header(name) => head.headers.get(name).map(http::HeaderValue::as_bytes),
+            Self::Header(name) => head.headers.get(name).map(|value| trim_ows(value.as_bytes())),
+            Self::Secret => facts.secret,
+            _ => None,
         }
     }
 }

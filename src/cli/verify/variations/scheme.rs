@@ -94,8 +94,7 @@ fn encodings(spec: &SchemeSpec) -> Vec<(String, SchemeSpec)> {
 fn secrets(spec: &SchemeSpec) -> Vec<(String, SchemeSpec)> {
     let reading = |strip: Option<&str>, decode: SecretDecode| {
         with(spec, |spec| {
-            let generate = spec.secret.generate;
-            spec.secret = SecretSpec { strip: strip.map(str::to_owned), decode, generate };
+            spec.secret = SecretSpec { strip: strip.map(str::to_owned), decode, ..spec.secret.clone() };
         })
     };
     [
@@ -109,7 +108,7 @@ fn secrets(spec: &SchemeSpec) -> Vec<(String, SchemeSpec)> {
 }
 
 fn algorithms(spec: &SchemeSpec) -> Vec<(String, SchemeSpec)> {
-    [Algorithm::HmacSha256, Algorithm::HmacSha384, Algorithm::HmacSha512]
+    [Algorithm::HmacSha1, Algorithm::HmacSha256, Algorithm::HmacSha384, Algorithm::HmacSha512]
         .into_iter()
         .map(|algorithm| {
             (format!("`algorithm = \"{}\"`", algorithm.name()), with(spec, |spec| spec.algorithm = algorithm))

@@ -92,7 +92,7 @@ fn the_prefix_of_a_list_is_its_key() {
 fn faults_carry_the_names_that_the_admin_used() {
     let overrides = Overrides {
         header: text("not a header"),
-        algorithm: text("sha1"),
+        algorithm: text("md5"),
         format: text("sha256=hex"),
         prefix: text("é"),
     };
