@@ -72,7 +72,7 @@ fn extraction_and_verification_are_pure() {
         "Instant",
         "SystemClock",
         "rand::",
-        "aws_lc_rs",
+        "aws_lc_rs::rand",
         "tracing::",
         "async fn",
         ".await",

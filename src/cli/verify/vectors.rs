@@ -17,6 +17,7 @@ use crate::cli::{Exit, say};
 use crate::clock::{Clock, SystemClock, UnixMillis};
 use crate::credential::Head;
 use crate::secret::Secret;
+use crate::verify::kind::vectors::scheme_of;
 use crate::verify::offline::{Captured, Terms, judge};
 use crate::verify::scheme::{Scheme, preset};
 
@@ -138,7 +139,14 @@ fn outcome(value: &Value) -> Outcome {
         Ok(vector) => vector,
         Err(error) => return failed(value, &format!("an unreadable vector: {error}")),
     };
-    match (vector.judge(scheme), vector.expect.as_str()) {
+    let scheme = match scheme_of(scheme, value) {
+        Ok(scheme) => scheme,
+        Err(faults) => {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            return vector.failed(&format!("parameters that are unfit: {}", faults.join("; ")));
+        }
+    };
+    match (vector.judge(&scheme), vector.expect.as_str()) {
         (Ok(Ok(())), "valid") | (Ok(Err(_)), "invalid") => Outcome::Passed,
         (Ok(Ok(())), _) => vector.failed("valid"),
         (Ok(Err(reason)), _) => vector.failed(&format!("refused: {reason}")),

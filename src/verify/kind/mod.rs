@@ -10,27 +10,38 @@
 //! [`Kind::extract`] on the head; then, for each key that may have signed it, [`KindKey::begin`],
 //! [`KindAttempt::update`] for every chunk of the body and [`KindAttempt::finish`].
 
+mod cavage;
+mod digest;
 #[cfg(test)]
 pub(crate) mod example;
+mod pem;
+mod rfc9421;
+mod target;
+#[cfg(test)]
+mod testing;
+mod tolerance;
+pub mod vectors;
+mod verifier;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
 use super::scheme::{SchemeFault, SecretFault};
 use crate::clock::UnixMillis;
-use crate::credential::{Extraction, Head};
+use crate::credential::{CredentialFault, Extraction, Head};
 
 /// The table `[params]` of a scheme, as written.
 pub type Params = Map<String, Value>;
 
 /// The names that `kind` may have, for messages.
-pub const NAMES: &[&str] = &[];
+pub const NAMES: &[&str] = &["cavage", "rfc9421"];
 
 /// The kind with this name, with its parameters checked.
 ///
@@ -40,9 +51,10 @@ pub fn build(name: &str, params: &Params) -> Result<Arc<dyn Kind>, Vec<SchemeFau
     match name {
         #[cfg(test)]
         "example" => example::Example::build(params),
+        "cavage" => cavage::Cavage::build(params),
+        "rfc9421" => rfc9421::Rfc9421::build(params),
         _ => {
-            let _ = params;
-            let known = if NAMES.is_empty() { "there is none yet".to_owned() } else { NAMES.join(", ") };
+            let known = NAMES.join(", ");
             Err(vec![SchemeFault::new("kind", format!("`{name}` is no built-in kind ({known})"))])
         }
     }
@@ -55,6 +67,32 @@ pub fn build(name: &str, params: &Params) -> Result<Arc<dyn Kind>, Vec<SchemeFau
 pub fn read_params<P: DeserializeOwned>(params: &Params) -> Result<P, Vec<SchemeFault>> {
     P::deserialize(Value::Object(params.clone()))
         .map_err(|error| vec![SchemeFault::new("params", error.to_string())])
+}
+
+/// Whether a body that the signature does not cover is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BodyPolicy {
+    /// Only an empty one.
+    #[default]
+    Required,
+    /// Any; the application is told that it is not bound.
+    Optional,
+}
+
+impl BodyPolicy {
+    /// Whether every body that is let in is bound.
+    fn binds(self) -> bool {
+        self == Self::Required
+    }
+}
+
+/// A message id of 1 to 255 visible characters.
+fn checked_id(text: &str) -> Result<Box<str>, CredentialFault> {
+    if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(CredentialFault::Malformed("the id is not 1 to 255 visible ASCII characters"));
+    }
+    Ok(text.into())
 }
 
 /// One built-in kind with its parameters.

@@ -15,7 +15,7 @@ macro_rules! embedded {
 
 /// Every preset's name and text, in the order in which they are listed: first the formats that anybody may
 /// use, then senders by name.
-const TEXTS: [(&str, &str); 108] = embedded![
+const TEXTS: [(&str, &str); 116] = embedded![
     "generic",
     "signed-request",
     "standard-webhooks",
@@ -124,6 +124,14 @@ const TEXTS: [(&str, &str); 108] = embedded![
     "x",
     "zendesk",
     "zoom",
+    "rfc9421",
+    "rfc9421-ecdsa-p256-sha256",
+    "rfc9421-ed25519",
+    "rfc9421-rsa-pss-sha512",
+    "rfc9421-rsa-v1_5-sha256",
+    "cavage",
+    "kong-hmac",
+    "apisix-hmac",
 ];
 
 static PRESETS: LazyLock<Vec<Arc<Scheme>>> =

@@ -1,0 +1,102 @@
+//! Behaviour of cavage signatures and their dialects.
+
+use crate::verify::kind::testing::{NOW, Sent, compile, faults};
+use crate::verify::scheme::{Scheme, preset};
+
+const SECRET: &str = "a secret of some length";
+
+fn sent() -> Sent {
+    Sent::post("/hook?a=1", b"{\"a\":1}")
+}
+
+fn named(name: &str) -> &'static Scheme {
+    preset(name).unwrap()
+}
+
+#[test]
+fn what_a_dialect_signs_it_verifies_and_no_bound_part_can_change() {
+    for name in ["cavage", "kong-hmac", "apisix-hmac"] {
+        let scheme = named(name);
+        let sent = sent().signed(scheme, SECRET);
+        assert!(sent.passes(scheme, SECRET), "{name}");
+        assert!(!sent.passes(scheme, "another"), "{name}");
+        for change in 0..5 {
+            let mut changed = sent.clone();
+            match change {
+                0 => changed.body.push(b' '),
+                1 => changed.target.push('1'),
+                2 => changed.method = http::Method::PUT,
+                3 => changed.set("date", "Tue, 14 Nov 2023 22:13:21 GMT"),
+                _ => {
+                    changed.body = b"x".to_vec();
+                    changed.set("digest", &super::super::digest::digest(b"x"));
+                }
+            }
+            assert!(!changed.passes(scheme, SECRET), "{name} {change}");
+        }
+        assert!(sent.judged(scheme, SECRET, NOW.plus_seconds(300)).is_ok());
+        assert!(sent.judged(scheme, SECRET, NOW.plus_seconds(301)).is_err(), "{name}");
+        for header in ["authorization", "date", "digest"] {
+            let mut doubled = sent.clone();
+            doubled.add(header, &sent.get(header));
+            assert!(!doubled.passes(scheme, SECRET), "{name} {header} twice");
+        }
+    }
+}
+
+#[test]
+fn a_body_without_a_covered_digest_is_let_in_only_where_that_is_configured() {
+    assert!(named("cavage").binds_body() && !named("kong-hmac").binds_body());
+    assert!(named("kong-hmac").binds_target() && named("apisix-hmac").binds_target());
+    let lax = compile(
+        "kind = 'cavage'\n[params]\ndialect = 'cavage'\nalgorithm = 'hmac-sha256'\nrequired = ['date']\n\
+         body = 'optional'",
+    );
+    let mut sent = sent();
+    sent.body.clear();
+    sent.set("date", "Tue, 14 Nov 2023 22:13:20 GMT");
+    let mac = super::super::verifier::mac(
+        crate::verify::mac::Hash::Sha256,
+        SECRET.as_bytes(),
+        b"(request-target): post /hook?a=1\ndate: Tue, 14 Nov 2023 22:13:20 GMT",
+    );
+    let signature = data_encoding::BASE64.encode(mac.unwrap().as_bytes());
+    let with =
+        |rest: &str| format!("keyId=\"k\",headers=\"(request-target) date\",signature=\"{signature}\"{rest}");
+    sent.set("signature", &with(""));
+    assert!(sent.passes(named("cavage"), SECRET), "nothing to bind");
+    sent.set("signature", &with(",algorithm=\"hs2019\""));
+    assert!(sent.passes(named("cavage"), SECRET));
+    sent.set("signature", &with(",algorithm=\"rsa-sha256\""));
+    assert!(!sent.passes(named("cavage"), SECRET), "another algorithm");
+    sent.set("signature", &with(""));
+    sent.body = b"x".to_vec();
+    assert!(!sent.passes(named("cavage"), SECRET), "an unbound body");
+    sent.set("digest", &super::super::digest::digest(b"x"));
+    assert!(!sent.passes(named("cavage"), SECRET), "an uncovered digest binds nothing");
+    assert!(sent.passes(&lax, SECRET));
+    let mut both = sent.clone();
+    both.set("authorization", &format!("Signature {}", with("")));
+    assert!(!both.passes(&lax, SECRET), "two signatures");
+    both.set("authorization", "Bearer x");
+    assert!(both.passes(&lax, SECRET), "Authorization of another scheme is none of ours");
+}
+
+#[test]
+fn a_time_must_be_covered() {
+    let scheme =
+        compile("kind = 'cavage'\n[params]\ndialect = 'kong'\nalgorithm = 'hmac-sha256'\nrequired = []\n");
+    let mut sent = sent();
+    sent.set("date", "Tue, 14 Nov 2023 22:13:20 GMT");
+    sent.set("authorization", "hmac username=\"bob\",headers=\"request-line\",signature=\"AAAA\"");
+    let refused = sent.judged(&scheme, SECRET, NOW).unwrap_err();
+    assert!(refused.to_string().contains("timestamp"), "{refused}");
+}
+
+#[test]
+fn parameters_are_checked() {
+    assert_eq!(faults("kind = 'cavage'"), ["params"]);
+    let wrong =
+        "kind = 'cavage'\n[params]\ndialect = 'kong'\nalgorithm = 'md5'\nrequired = []\ntolerance = 0";
+    assert_eq!(faults(wrong), ["params.tolerance", "params.algorithm"]);
+}

@@ -1,0 +1,150 @@
+//! Digests of the body that a header carries: `Content-Digest` and the older `Digest`. Pure.
+//!
+//! Not a proof by itself: a digest binds the body only where the signature covers its header. Invariants: at
+//! least one digest of a known algorithm is there, every one of those must match, and none occurs twice;
+//! algorithms that are broken (MD5, SHA-1, sums) are ignored like unknown ones.
+//! Spec: RFC 9530 §2, RFC 3230 §4.3.2.
+
+use sha2::{Digest as _, Sha256, Sha512};
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::credential::grammar::{DECODE_BUFFER, Encoding, trim_ows};
+
+/// Items that one header may have.
+const MAX_ITEMS: usize = 8;
+
+/// What a header says about the body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Expected {
+    sha256: Option<[u8; 32]>,
+    sha512: Option<[u8; 64]>,
+}
+
+impl Expected {
+    /// Reads `Content-Digest`: `sha-256=:…:`, items between commas.
+    pub(super) fn content_digest(value: &[u8]) -> Option<Self> {
+        Self::read(value, |item| item.strip_prefix(b":")?.strip_suffix(b":"))
+    }
+
+    /// Reads `Digest`: `SHA-256=…`, items between commas.
+    pub(super) fn digest(value: &[u8]) -> Option<Self> {
+        Self::read(value, |item| Some(item))
+    }
+
+    fn read(value: &[u8], inner: impl Fn(&[u8]) -> Option<&[u8]>) -> Option<Self> {
+        let mut found = Self::default();
+        for (index, item) in value.split(|byte| *byte == b',').enumerate() {
+            let item = trim_ows(item);
+            let (name, digest) = item.split_at_checked(item.iter().position(|byte| *byte == b'=')?)?;
+            let digest = inner(digest.get(1..)?)?;
+            let mut buffer = [0; DECODE_BUFFER];
+            let fresh = if name.eq_ignore_ascii_case(b"sha-256") {
+                let bytes = Encoding::Base64.decode(digest, 32, &mut buffer)?;
+                found.sha256.replace(bytes.try_into().ok()?).is_none()
+            } else if name.eq_ignore_ascii_case(b"sha-512") {
+                let bytes = Encoding::Base64.decode(digest, 64, &mut buffer)?;
+                found.sha512.replace(bytes.try_into().ok()?).is_none()
+            } else {
+                true
+            };
+            if !fresh || index >= MAX_ITEMS {
+                return None;
+            }
+        }
+        (found.sha256.is_some() || found.sha512.is_some()).then_some(found)
+    }
+}
+
+/// A body on its way through the digests that are expected of it.
+#[derive(Debug)]
+pub(super) struct Body {
+    expected: Option<Expected>,
+    sha256: Option<Sha256>,
+    sha512: Option<Sha512>,
+    empty: bool,
+}
+
+impl Body {
+    /// Begins; with nothing expected, only whether it is empty is noted.
+    pub(super) fn new(expected: Option<Expected>) -> Self {
+        let sha256 = expected.as_ref().and_then(|expected| expected.sha256).map(|_| Sha256::new());
+        let sha512 = expected.as_ref().and_then(|expected| expected.sha512).map(|_| Sha512::new());
+        Self { expected, sha256, sha512, empty: true }
+    }
+
+    /// Absorbs the next bytes.
+    pub(super) fn update(&mut self, chunk: &[u8]) {
+        self.empty &= chunk.is_empty();
+        if let Some(hash) = &mut self.sha256 {
+            hash.update(chunk);
+        }
+        if let Some(hash) = &mut self.sha512 {
+            hash.update(chunk);
+        }
+    }
+
+    /// Whether it is as expected; without a digest, whether that may be: `required` is met by no bytes.
+    pub(super) fn finish(self, required: bool) -> Choice {
+        let Some(expected) = self.expected else { return Choice::from(u8::from(self.empty || !required)) };
+        let mut holds = Choice::from(1);
+        if let (Some(hash), Some(expected)) = (self.sha256, expected.sha256) {
+            holds &= hash.finalize().as_slice().ct_eq(&expected);
+        }
+        if let (Some(hash), Some(expected)) = (self.sha512, expected.sha512) {
+            holds &= hash.finalize().as_slice().ct_eq(&expected);
+        }
+        holds
+    }
+}
+
+/// The `Content-Digest` of a body, for samples.
+pub(super) fn content_digest(body: &[u8]) -> String {
+    format!("sha-256=:{}:", Encoding::Base64.encode(&Sha256::digest(body)))
+}
+
+/// The `Digest` of a body, for samples.
+pub(super) fn digest(body: &[u8]) -> String {
+    format!("SHA-256={}", Encoding::Base64.encode(&Sha256::digest(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{Body, Expected, content_digest, digest};
+
+    fn holds(expected: Option<Expected>, body: &[u8], required: bool) -> bool {
+        let mut hashed = Body::new(expected);
+        hashed.update(body);
+        hashed.finish(required).into()
+    }
+
+    #[test]
+    fn what_was_digested_holds_and_nothing_else_does() {
+        let read = |text: &str| Expected::content_digest(text.as_bytes());
+        let right = content_digest(b"body");
+        assert!(holds(read(&right), b"body", true));
+        assert!(!holds(read(&right), b"bodY", true));
+        assert!(!holds(read(&right), b"", false));
+        assert!(holds(Expected::digest(digest(b"body").as_bytes()), b"body", true));
+        assert!(holds(read(&format!("md5=:AA==:, {right}")), b"body", true), "unknown ones are ignored");
+        assert!(read("md5=:AA==:").is_none(), "and prove nothing alone");
+        assert!(read(&format!("{right}, {right}")).is_none(), "twice");
+        assert!(read("sha-256=:AA==:").is_none(), "too short");
+        assert!(read("").is_none());
+    }
+
+    #[test]
+    fn without_a_digest_only_an_empty_body_will_do_where_one_is_required() {
+        assert!(holds(None, b"", true));
+        assert!(!holds(None, b"x", true));
+        assert!(holds(None, b"x", false));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(bytes in any::<Vec<u8>>()) {
+            let _ = (Expected::content_digest(&bytes), Expected::digest(&bytes));
+        }
+    }
+}

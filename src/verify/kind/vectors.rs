@@ -1,0 +1,37 @@
+//! What a published vector says of a kind's parameters. Pure.
+//!
+//! Not a part of live traffic. Invariant: a vector judges signatures, not the policy of a preset: the RFC's
+//! own examples cover less than `rfc9421` demands, so what must be covered is not asked of them.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::verify::scheme::{CUSTOM, Scheme, SchemeFault};
+
+/// Members of a vector, and the parameters that they are, by kind.
+const PARAMETERS: &[(&str, &[(&str, &str)])] =
+    &[("cavage", &[("key_id", "key_id")]), ("rfc9421", &[("alg", "algorithm"), ("key_id", "key_id")])];
+
+/// The scheme that judges a vector: its preset, with the parameters that the vector brings.
+///
+/// # Errors
+/// Where the kind can't use them.
+pub fn scheme_of(preset: &Arc<Scheme>, vector: &Value) -> Result<Arc<Scheme>, Vec<SchemeFault>> {
+    let Some(kind) = preset.spec().kind.as_deref() else { return Ok(Arc::clone(preset)) };
+    let mut spec = preset.spec().clone();
+    let known = PARAMETERS.iter().filter(|(name, _)| *name == kind).flat_map(|(_, members)| *members);
+    for (member, parameter) in known {
+        if let Some(value) = vector.get(member) {
+            spec.params.insert((*parameter).to_owned(), value.clone());
+        }
+    }
+    if kind == "rfc9421" {
+        for (parameter, value) in
+            [("required", Value::Array(Vec::new())), ("target", false.into()), ("body", "optional".into())]
+        {
+            spec.params.insert(parameter.to_owned(), value);
+        }
+    }
+    Scheme::compile(&spec, CUSTOM).map(Arc::new)
+}
