@@ -30,12 +30,25 @@ impl UnixMillis {
     }
 }
 
+/// Both clocks, read together.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Wall time.
+    pub wall: UnixMillis,
+    /// Monotonic time.
+    pub monotonic: Instant,
+}
+
 /// Where time comes from.
 pub trait Clock: Send + Sync + 'static {
     /// Wall time, for signed timestamps, expiry and records.
     fn now(&self) -> UnixMillis;
     /// Monotonic time, for staleness and durations.
     fn monotonic(&self) -> Instant;
+    /// Both.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now(), monotonic: self.monotonic() }
+    }
 }
 
 /// The machine's clocks.

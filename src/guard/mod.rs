@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::clock::UnixMillis;
 use crate::keys::LookupError;
-use crate::keys::ring::KeyRing;
+use crate::keys::ring::KeysNow;
 use crate::proxy::route::{Route, Verify};
 use crate::verify::{Authentic, AuthenticSet, Subject};
 
@@ -39,11 +38,10 @@ pub enum GuardError {
 pub fn admit(
     credentials: AuthenticSet,
     route: &Arc<Route>,
-    keys: &KeyRing,
-    now: UnixMillis,
+    keys: KeysNow<'_>,
 ) -> Result<Admitted, GuardError> {
     for authentic in credentials.iter() {
-        still_valid(authentic, keys, now)?;
+        still_valid(authentic, keys)?;
         if !is_for_route(authentic, &route.name) {
             return Err(GuardError::Route);
         }
@@ -74,12 +72,12 @@ impl Admitted {
     }
 }
 
-fn still_valid(authentic: &Authentic, keys: &KeyRing, now: UnixMillis) -> Result<(), GuardError> {
+fn still_valid(authentic: &Authentic, keys: KeysNow<'_>) -> Result<(), GuardError> {
     let which = authentic.which();
     let confirmed = match authentic.subject() {
-        Subject::ApiKey(entry) => keys.confirm_key(entry, true, which, now),
-        Subject::Signature(entry) => keys.confirm_key(entry, false, which, now),
-        Subject::Integration(entry) => keys.confirm_integration(entry, which, now),
+        Subject::ApiKey(entry) => keys.confirm_key(entry, true, which),
+        Subject::Signature(entry) => keys.confirm_key(entry, false, which),
+        Subject::Integration(entry) => keys.confirm_integration(entry, which),
     };
     confirmed.map_err(|error| match error {
         LookupError::Unknown => GuardError::Revoked,

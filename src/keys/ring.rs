@@ -14,7 +14,7 @@ use super::entry::{IntegrationEntry, KeyEntry, Which};
 use super::indexes::Held;
 use super::mirror::Mirror;
 use super::{Candidates, Locator, LookupError};
-use crate::clock::{Clock, UnixMillis};
+use crate::clock::{Clock, Moment, UnixMillis};
 
 /// Nobody has heard of the store yet.
 const NEVER: u64 = u64::MAX;
@@ -65,61 +65,83 @@ impl KeyRing {
     /// Time since the store was last heard of; `None` = never.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
-        match self.contact.load(Ordering::Acquire) {
-            NEVER => None,
-            millis => {
-                let contact = self.started + Duration::from_millis(millis);
-                Some(self.clock.monotonic().saturating_duration_since(contact))
-            }
-        }
+        self.staleness_at(self.clock.monotonic())
     }
 
     /// Whether the mirror is fresh enough to judge by.
     #[must_use]
     pub fn is_available(&self) -> bool {
+        self.is_available_at(self.clock.monotonic())
+    }
+
+    /// The keys as they are to be judged at a moment, which is now: the clocks are read once for all that is
+    /// asked of them.
+    #[must_use]
+    pub fn at(&self, moment: Moment) -> KeysNow<'_> {
+        KeysNow { ring: self, now: moment.wall, is_available: self.is_available_at(moment.monotonic) }
+    }
+
+    fn staleness_at(&self, now: Instant) -> Option<Duration> {
+        match self.contact.load(Ordering::Acquire) {
+            NEVER => None,
+            millis => Some(now.saturating_duration_since(self.started + Duration::from_millis(millis))),
+        }
+    }
+
+    fn is_available_at(&self, now: Instant) -> bool {
         // A healthy store is heard of once per heartbeat (1 s), so a bound below two of them would refuse
         // between heartbeats of a healthy store.
         let bound = self.max_stale.max(crate::store::HEARTBEAT * 2);
-        self.staleness().is_some_and(|age| age <= bound)
+        self.staleness_at(now).is_some_and(|age| age <= bound)
     }
+}
 
+/// The keys at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct KeysNow<'r> {
+    ring: &'r KeyRing,
+    now: UnixMillis,
+    is_available: bool,
+}
+
+impl KeysNow<'_> {
     /// Finds the records that a locator leads to.
     ///
     /// # Errors
     /// See [`LookupError`]; `Unknown` is definite.
-    pub fn find(&self, locator: &Locator<'_>, now: UnixMillis) -> Result<Candidates, LookupError> {
-        if !self.is_available() {
+    pub fn find(&self, locator: &Locator<'_>) -> Result<Candidates, LookupError> {
+        if !self.is_available {
             return Err(LookupError::Unavailable);
         }
         match locator {
             Locator::ApiKey(digest) => {
-                let entry = intact(self.mirror.indexes().api_keys.get(digest))?;
+                let entry = intact(self.ring.mirror.indexes().api_keys.get(digest))?;
                 let previous = entry.record.api_key != *digest;
-                if previous && !entry.previous_is_valid(now) {
+                if previous && !entry.previous_is_valid(self.now) {
                     return Err(LookupError::Unknown);
                 }
                 Ok(Candidates::ApiKey { entry, previous })
             }
             Locator::Signature(locator) => match locator.key {
                 Some(id) => {
-                    let entry = intact(self.mirror.indexes().keys.get(&id))?;
+                    let entry = intact(self.ring.mirror.indexes().keys.get(&id))?;
                     if entry.record.workspace_id != locator.workspace {
                         return Err(LookupError::Unknown);
                     }
                     Ok(Candidates::Signature { entries: SmallVec::from_iter([entry]), damaged: false })
                 }
-                None => self.signing_keys(locator.workspace, now),
+                None => self.signing_keys(locator.workspace),
             },
             Locator::Integration(name) => {
-                Ok(Candidates::Integration(intact(self.mirror.indexes().integrations.get(*name))?))
+                Ok(Candidates::Integration(intact(self.ring.mirror.indexes().integrations.get(*name))?))
             }
         }
     }
 
     /// The keys of a workspace that are tried where the request names none: usable ones first, so that a
     /// disabled key never takes the place of one that works.
-    fn signing_keys(&self, workspace: uuid::Uuid, now: UnixMillis) -> Result<Candidates, LookupError> {
-        let members = self.mirror.indexes().workspaces.get(&workspace).ok_or(LookupError::Unknown)?;
+    fn signing_keys(&self, workspace: uuid::Uuid) -> Result<Candidates, LookupError> {
+        let members = self.ring.mirror.indexes().workspaces.get(&workspace).ok_or(LookupError::Unknown)?;
         let mut usable: SmallVec<[Arc<KeyEntry>; 4]> = SmallVec::new();
         let mut unusable = None;
         let mut damaged = false;
@@ -127,10 +149,10 @@ impl KeyRing {
             match held {
                 Held::Damaged => damaged = true,
                 Held::Intact(entry) if entry.record.require_key_id => {}
-                Held::Intact(entry) if !entry.is_usable(now) => {
+                Held::Intact(entry) if !entry.is_usable(self.now) => {
                     unusable = unusable.or(Some(entry));
                 }
-                Held::Intact(entry) if usable.len() < self.candidate_secrets => {
+                Held::Intact(entry) if usable.len() < self.ring.candidate_secrets => {
                     usable.push(Arc::clone(entry));
                 }
                 Held::Intact(_) => {}
@@ -150,37 +172,26 @@ impl KeyRing {
     /// Whether the key that verified a request, read before its body, still does.
     ///
     /// # Errors
-    /// [`LookupError::Unknown`] where it no longer does, the others as [`KeyRing::find`].
-    pub fn confirm_key(
-        &self,
-        used: &Arc<KeyEntry>,
-        api_key: bool,
-        which: Which,
-        now: UnixMillis,
-    ) -> Result<(), LookupError> {
-        if !self.is_available() {
+    /// [`LookupError::Unknown`] where it no longer does, the others as [`KeysNow::find`].
+    pub fn confirm_key(&self, used: &Arc<KeyEntry>, api_key: bool, which: Which) -> Result<(), LookupError> {
+        if !self.is_available {
             return Err(LookupError::Unavailable);
         }
-        let current = intact(self.mirror.indexes().keys.get(&used.record.meta.id))?;
-        if current.still_honours(used, api_key, which, now) { Ok(()) } else { Err(LookupError::Unknown) }
+        let current = intact(self.ring.mirror.indexes().keys.get(&used.record.meta.id))?;
+        if current.still_honours(used, api_key, which, self.now) { Ok(()) } else { Err(LookupError::Unknown) }
     }
 
     /// Whether the integration that verified a request, read before its body, still does.
     ///
     /// # Errors
-    /// As [`KeyRing::confirm_key`].
-    pub fn confirm_integration(
-        &self,
-        used: &Arc<IntegrationEntry>,
-        which: Which,
-        now: UnixMillis,
-    ) -> Result<(), LookupError> {
-        if !self.is_available() {
+    /// As [`KeysNow::confirm_key`].
+    pub fn confirm_integration(&self, used: &Arc<IntegrationEntry>, which: Which) -> Result<(), LookupError> {
+        if !self.is_available {
             return Err(LookupError::Unavailable);
         }
-        let current = intact(self.mirror.indexes().integrations.get(used.record.name.as_str()))?;
+        let current = intact(self.ring.mirror.indexes().integrations.get(used.record.name.as_str()))?;
         let same = current.record.meta.id == used.record.meta.id;
-        if same && current.still_honours(used, which, now) { Ok(()) } else { Err(LookupError::Unknown) }
+        if same && current.still_honours(used, which, self.now) { Ok(()) } else { Err(LookupError::Unknown) }
     }
 }
 

@@ -10,7 +10,7 @@ use super::route::{CredentialKind, Route, Verify};
 use super::target_rule;
 use crate::credential::extract::extract;
 use crate::credential::{Extraction, api_key, signature};
-use crate::keys::ring::KeyRing;
+use crate::keys::ring::KeysNow;
 use crate::keys::{Candidates, Locator, LookupError};
 use crate::telemetry::decision::Decision;
 use crate::verify::{AuthenticSet, Checked, Facts, Verification, check};
@@ -43,7 +43,7 @@ impl Judged {
     pub(super) fn verifications(&mut self) -> impl Iterator<Item = &mut Verification> {
         self.checks.iter_mut().filter_map(|checked| match checked {
             Checked::Complete(_) => None,
-            Checked::AwaitsBody(verification) => Some(verification),
+            Checked::AwaitsBody(verification) => Some(&mut **verification),
         })
     }
 
@@ -73,7 +73,7 @@ impl Judged {
 /// Tries the kinds of credential in the route's order. The next is tried only where one is absent; with
 /// `require = "all"` an absent one refuses.
 pub(super) fn judge(
-    keys: &KeyRing,
+    keys: KeysNow<'_>,
     route: &Route,
     integration: Option<&str>,
     facts: &Facts<'_>,
@@ -97,7 +97,7 @@ pub(super) fn judge(
 
 /// One kind of credential, as far as the head decides; `None` where it is absent.
 fn examine(
-    keys: &KeyRing,
+    keys: KeysNow<'_>,
     kind: CredentialKind,
     route: &Route,
     integration: Option<&str>,
@@ -113,7 +113,7 @@ fn examine(
         }
     };
     let Some(locator) = present(located)? else { return Ok(None) };
-    let candidates = keys.find(&locator, facts.now)?;
+    let candidates = keys.find(&locator)?;
     decision.note(&candidates);
     if let Candidates::Integration(entry) = &candidates
         && entry.scheme.needs_url()

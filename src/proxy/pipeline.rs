@@ -4,6 +4,7 @@
 //! read only when everything that needs no body has passed; nothing reaches `upstream` but an `Admitted`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONNECTION};
@@ -22,7 +23,7 @@ use super::rejection::{REQUEST_ID, Rejection};
 use super::request_id::RequestId;
 use super::route::{Found, Route, Table};
 use super::{head, headers};
-use crate::clock::{Clock, UnixMillis};
+use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
 use crate::guard::{self, Admitted};
 use crate::keys::ring::KeyRing;
@@ -60,13 +61,12 @@ impl Handler for Proxy {
     type Body = AnswerBody;
 
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
-        let now = self.shared.clock.now();
-        let started = self.shared.clock.monotonic();
-        let id = RequestId::new(now);
+        let begun = self.shared.clock.moment();
+        let id = RequestId::new(begun.wall);
         let is_http1 = request.version() < Version::HTTP_2;
         let mut decision = Decision::new(id.clone(), peer.ip());
-        let conduct = self.conduct(request, peer.ip(), now, &id, &mut decision);
-        let outcome = super::panics::caught(conduct).await.unwrap_or(Err(Rejection::Internal));
+        let conduct = self.conduct(request, peer.ip(), begun, &id, &mut decision);
+        let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or(Err(Rejection::Internal));
         let mut response = match outcome {
             Ok(response) => response,
             Err(rejection) => {
@@ -80,8 +80,8 @@ impl Handler for Proxy {
             }
         };
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
-        let elapsed = self.shared.clock.monotonic().saturating_duration_since(started);
-        self.shared.decisions.record(&decision, response.status(), now, elapsed);
+        let elapsed = self.shared.clock.monotonic().saturating_duration_since(begun.monotonic);
+        self.shared.decisions.record(&decision, response.status(), begun.wall, elapsed);
         response
     }
 }
@@ -98,7 +98,7 @@ impl Proxy {
         &self,
         request: Request<Incoming>,
         peer: IpAddr,
-        now: UnixMillis,
+        begun: Moment,
         id: &RequestId,
         decision: &mut Decision,
     ) -> Result<Response<AnswerBody>, Rejection> {
@@ -134,19 +134,21 @@ impl Proxy {
                         url: url.as_deref(),
                     },
                     peer,
-                    now,
+                    now: begun.wall,
                 };
-                let judged = judge(&self.shared.keys, route, integration, &facts, decision)?;
+                let judged = judge(self.shared.keys.at(begun), route, integration, &facts, decision)?;
                 body::check_declared(&parts.headers, judged.max_body(route, limits.max))?;
+                let awaits_body = judged.awaits_body();
                 let (credentials, body) =
                     self.read_and_verify(judged, incoming, route, limits, decision).await?;
                 let doomed = credential_headers(&credentials, route, &parts.headers);
-                // Time has passed while the body was read: revocation is judged by now.
-                let admitted = guard::admit(credentials, route, &self.shared.keys, self.shared.clock.now())?;
+                // Revocation is judged by now: where a body was read, time has passed.
+                let now = if awaits_body { self.shared.clock.moment() } else { begun };
+                let admitted = guard::admit(credentials, route, self.shared.keys.at(now))?;
                 (admitted, body, doomed)
             }
         };
-        decision.admit(&admitted, now);
+        decision.admit(&admitted, begun.wall);
 
         let mut header_map = parts.headers;
         headers::strip_request(&mut header_map, &credential_headers);

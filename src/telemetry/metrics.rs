@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use hashbrown::HashMap;
 use metrics::{Counter, Gauge, Histogram, Label};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -94,7 +95,8 @@ pub struct Metrics {
     handle: PrometheusHandle,
     routes: Vec<RouteMetrics>,
     unrouted: RouteMetrics,
-    schemes: Vec<&'static str>,
+    /// The place of each scheme in `verifications`.
+    schemes: HashMap<&'static str, usize>,
     verifications: Vec<OnceLock<Counter>>,
     /// Gauges that are set when `/metrics` is read.
     pub gauges: Gauges,
@@ -102,6 +104,8 @@ pub struct Metrics {
 
 /// Verified, beside the reasons of [`Reason`].
 const VERIFIED: &str = "ok";
+/// The label of a scheme that has none of its own.
+const UNKNOWN: &str = "unknown";
 const REASONS: usize = Reason::ALL.len() + 1;
 
 impl Metrics {
@@ -116,8 +120,9 @@ impl Metrics {
             Err(_) => PrometheusBuilder::new().build_recorder(),
         };
         let handle = recorder.handle();
-        let mut schemes: Vec<&'static str> = scheme::presets().map(|scheme| scheme.label()).collect();
-        schemes.extend([scheme::CUSTOM, "api-key", "unknown"]);
+        let labels =
+            scheme::presets().map(|scheme| scheme.label()).chain([scheme::CUSTOM, "api-key", UNKNOWN]);
+        let schemes: HashMap<_, _> = labels.enumerate().map(|(place, label)| (label, place)).collect();
         let verifications =
             (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
         let (routes, unrouted, gauges) = metrics::with_local_recorder(&recorder, || {
@@ -143,9 +148,8 @@ impl Metrics {
     pub fn verification(&self, kind: CredentialKind, scheme: &'static str, reason: Option<Reason>) {
         let kinds = CredentialKind::ALL;
         let kind_index = kinds.iter().position(|each| *each == kind).unwrap_or(0);
-        let scheme_index = self.schemes.iter().position(|each| *each == scheme);
-        let unknown = self.schemes.len().saturating_sub(1);
-        let scheme_index = scheme_index.unwrap_or(unknown);
+        let scheme_index =
+            self.schemes.get(scheme).or_else(|| self.schemes.get(UNKNOWN)).copied().unwrap_or(0);
         let reason_index = reason.map_or(REASONS - 1, |reason| reason as usize);
         let cell = (kind_index * self.schemes.len() + scheme_index) * REASONS + reason_index;
         if let Some(cell) = self.verifications.get(cell) {

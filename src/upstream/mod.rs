@@ -11,7 +11,7 @@ pub mod pool;
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use http::header::HOST;
@@ -96,28 +96,34 @@ impl Upstream {
     ///
     /// # Errors
     /// See [`UpstreamError`].
-    pub async fn forward(
+    pub fn forward(
         &self,
         admitted: Admitted,
         outbound: Outbound,
-    ) -> Result<Response<ResponseBody>, UpstreamError> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, UpstreamError>> {
         let limit = admitted.route().timeout.unwrap_or(self.response_timeout);
         let progress = outbound.body.progress();
         let request = request(&admitted, outbound);
-        let lease = self.pool.checkout().await.map_err(|error| {
-            tracing::warn!(%error, "the upstream cannot be reached");
-            UpstreamError::Connect
-        })?;
-        let response = within(limit, progress, lease.send(request)).await?;
-        let mut response = response.map_err(|error| cause(&error))?;
-        if response.status().is_informational() {
-            // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
-            tracing::warn!(status = response.status().as_u16(), "the upstream switched protocols unasked");
-            return Err(UpstreamError::Broken);
+        async move {
+            let lease = self.pool.checkout().await.map_err(|error| {
+                tracing::warn!(%error, "the upstream cannot be reached");
+                UpstreamError::Connect
+            })?;
+            let answer = pin!(lease.send(request));
+            let response = within(limit, progress, answer).await?;
+            let mut response = response.map_err(|error| cause(&error))?;
+            if response.status().is_informational() {
+                // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
+                tracing::warn!(
+                    status = response.status().as_u16(),
+                    "the upstream switched protocols unasked"
+                );
+                return Err(UpstreamError::Broken);
+            }
+            // The version is of this hop, not of the one behind us (RFC 9110 §2.5).
+            *response.version_mut() = Version::HTTP_11;
+            Ok(response)
         }
-        // The version is of this hop, not of the one behind us (RFC 9110 §2.5).
-        *response.version_mut() = Version::HTTP_11;
-        Ok(response)
     }
 }
 
@@ -126,9 +132,8 @@ impl Upstream {
 async fn within<T>(
     limit: Duration,
     progress: Option<Progress>,
-    answer: impl Future<Output = T>,
+    mut answer: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, UpstreamError> {
-    let mut answer = pin!(answer);
     let mut end = Instant::now() + limit;
     loop {
         match timeout_at(end, answer.as_mut()).await {

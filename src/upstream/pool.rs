@@ -7,6 +7,7 @@
 //! - A request is sent again only when hyper gives it back, which it does only if no byte of it was written.
 //! - The lock is never held across an await.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,16 +143,19 @@ where
         Ok(Lease { pool: self.clone(), sender, fresh: true })
     }
 
-    async fn open(&self) -> Result<Sender<B>, ConnectError> {
-        let stream = connect(&self.0.target, self.0.settings.connect_timeout).await?;
-        let (sender, connection) =
-            self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection to the application ended");
-            }
-        });
-        Ok(sender)
+    /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.
+    fn open(&self) -> Pin<Box<dyn Future<Output = Result<Sender<B>, ConnectError>> + Send + '_>> {
+        Box::pin(async move {
+            let stream = connect(&self.0.target, self.0.settings.connect_timeout).await?;
+            let (sender, connection) =
+                self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection to the application ended");
+                }
+            });
+            Ok(sender)
+        })
     }
 
     /// Takes back a connection whose response has ended, once hyper agrees that the exchange is over.
@@ -208,29 +212,34 @@ where
     /// # Errors
     ///
     /// When the request may have been seen and has no answer, or a new connection did not help.
-    pub async fn send(self, request: Request<B>) -> Result<Response<PooledBody<B>>, SendError> {
-        let Self { pool, mut sender, mut fresh } = self;
+    pub fn send(
+        self,
+        request: Request<B>,
+    ) -> impl Future<Output = Result<Response<PooledBody<B>>, SendError>> {
         let (parts, body) = request.into_parts();
         let (body, sent) = Outgoing::new(body);
         let mut request = Request::from_parts(parts, body);
-        loop {
-            let mut error = match sender.try_send_request(request).await {
-                Ok(response) => {
-                    return Ok(response.map(|body| PooledBody::new(body, pool, sender, sent)));
-                }
-                Err(error) => error,
-            };
-            let message = error.take_message();
-            let unsent = message.is_some();
-            request = match message {
-                Some(request) if !fresh => request,
-                _ => return Err(SendError::Exchange { source: error.into_error(), unsent }),
-            };
-            match pool.take_idle() {
-                Some(next) => sender = next,
-                None => {
-                    sender = pool.open().await?;
-                    fresh = true;
+        let Self { pool, mut sender, mut fresh } = self;
+        async move {
+            loop {
+                let mut error = match sender.try_send_request(request).await {
+                    Ok(response) => {
+                        return Ok(response.map(|body| PooledBody::new(body, pool, sender, sent)));
+                    }
+                    Err(error) => error,
+                };
+                let message = error.take_message();
+                let unsent = message.is_some();
+                request = match message {
+                    Some(request) if !fresh => request,
+                    _ => return Err(SendError::Exchange { source: error.into_error(), unsent }),
+                };
+                match pool.take_idle() {
+                    Some(next) => sender = next,
+                    None => {
+                        sender = pool.open().await?;
+                        fresh = true;
+                    }
                 }
             }
         }

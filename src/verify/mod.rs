@@ -74,15 +74,11 @@ pub enum Refusal {
 
 /// What the head alone decides.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per credential, moved once; a box would be an allocation a request"
-)]
 pub enum Checked {
     /// Verified: the credential does not cover the body.
     Complete(Authentic),
-    /// Plausible: the body decides.
-    AwaitsBody(Verification),
+    /// Plausible: the body decides. In a box, because it is large and a request without one is moved as far.
+    AwaitsBody(Box<Verification>),
 }
 
 /// Judges everything that needs no body.
@@ -104,7 +100,7 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
             let tolerance = record.tolerance_seconds;
             check_times(&entry.scheme, tolerance, signature.times(), facts.now)?;
             let trial = Trial::new(Subject::Integration(entry), signature, tolerance, facts);
-            Ok(Checked::AwaitsBody(Verification::new(SmallVec::from_iter([trial]), facts.now)))
+            Ok(Checked::AwaitsBody(Box::new(Verification::new(SmallVec::from_iter([trial]), facts.now))))
         }
         Credential::Signature(signed) => {
             let mut trials = SmallVec::new();
@@ -121,7 +117,7 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
             if trials.is_empty() {
                 Err(refusal)
             } else {
-                Ok(Checked::AwaitsBody(Verification::new(trials, facts.now)))
+                Ok(Checked::AwaitsBody(Box::new(Verification::new(trials, facts.now))))
             }
         }
     }

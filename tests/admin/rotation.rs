@@ -12,7 +12,7 @@ use crate::support::admin_port::Port;
 const DAY: u64 = 86_400;
 
 fn opens(port: &Port, key: &str) -> Result<bool, LookupError> {
-    match port.ring.find(&Locator::ApiKey(api_key::digest(key)), port.clock.now())? {
+    match port.ring.at(port.clock.moment()).find(&Locator::ApiKey(api_key::digest(key)))? {
         Candidates::ApiKey { previous, .. } => Ok(previous),
         other => panic!("{other:?}"),
     }

@@ -1,11 +1,12 @@
 //! Records that cannot be used: 503 for their own callers, and nobody else's business.
 
+use countersign::clock::Clock as _;
 use countersign::credential::signature::SignatureLocator;
 use countersign::keys::decode::{Damaged, Decoded};
 use countersign::keys::record::{ApiKeyDigest, Kind, RecordKey};
 use countersign::keys::{Locator, LookupError};
 
-use super::{HEAD, NOW, WORKSPACE, World, digest, id};
+use super::{HEAD, WORKSPACE, World, digest, id};
 
 fn damaged(
     kind: Kind,
@@ -33,7 +34,10 @@ fn a_damaged_record_is_damaged_for_its_own_callers() {
     assert_eq!(world.finds(4), Err(LookupError::Unknown));
     assert_eq!(world.finds_hook("other"), Err(LookupError::Unknown));
     let named = SignatureLocator { workspace: WORKSPACE, key: Some(id(2)) };
-    assert_eq!(world.ring.find(&Locator::Signature(named), NOW).unwrap_err(), LookupError::Damaged);
+    assert_eq!(
+        world.ring.at(world.clock.moment()).find(&Locator::Signature(named)).unwrap_err(),
+        LookupError::Damaged
+    );
     // A repair is a change like any other.
     world.put(world.key(2, 2, true));
     assert_eq!(world.finds(2), Ok(true));

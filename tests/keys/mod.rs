@@ -6,7 +6,7 @@ mod mass;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::{ManualClock, UnixMillis};
+use countersign::clock::{Clock as _, ManualClock, UnixMillis};
 use countersign::credential::api_key;
 use countersign::credential::signature::SignatureLocator;
 use countersign::keys::decode::{Decoded, Decoder, SECRET_FIELD};
@@ -113,7 +113,7 @@ impl World {
 
     /// Whether the API key of record `n` finds an active key.
     fn finds(&self, n: u128) -> Result<bool, LookupError> {
-        match self.ring.find(&Locator::ApiKey(digest(n)), NOW)? {
+        match self.ring.at(self.clock.moment()).find(&Locator::ApiKey(digest(n)))? {
             Candidates::ApiKey { entry, .. } => {
                 assert_eq!(entry.record.meta.id, id(n), "another's record was found");
                 Ok(entry.record.is_active)
@@ -123,7 +123,7 @@ impl World {
     }
 
     fn finds_hook(&self, name: &str) -> Result<u64, LookupError> {
-        match self.ring.find(&Locator::Integration(name), NOW)? {
+        match self.ring.at(self.clock.moment()).find(&Locator::Integration(name))? {
             Candidates::Integration(entry) => Ok(entry.record.meta.revision),
             other => panic!("{other:?}"),
         }
@@ -132,7 +132,7 @@ impl World {
     /// Keys tried for a signature that names none.
     fn tried(&self) -> Result<Vec<Uuid>, LookupError> {
         let locator = SignatureLocator { workspace: WORKSPACE, key: None };
-        match self.ring.find(&Locator::Signature(locator), NOW)? {
+        match self.ring.at(self.clock.moment()).find(&Locator::Signature(locator))? {
             Candidates::Signature { entries, .. } => {
                 Ok(entries.iter().map(|entry| entry.record.meta.id).collect())
             }

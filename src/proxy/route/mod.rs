@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use smallvec::SmallVec;
 
 use crate::proxy::path::CheckedPath;
 
@@ -171,9 +172,10 @@ impl Table {
     /// Finds the route that decides about a request.
     #[must_use]
     pub fn find<'t, 'p>(&'t self, method: &Method, path: &'p CheckedPath<'_>) -> Found<'t, 'p> {
+        let segments: SmallVec<[&str; 8]> = path.segments().collect();
         let mut allowed = Vec::new();
         for (index, route) in self.routes.iter().enumerate() {
-            let Some(matched) = route.pattern.matches(path) else { continue };
+            let Some(matched) = route.pattern.matches(&segments) else { continue };
             if route.takes(method) {
                 return Found::Route { index, route, integration: matched.integration };
             }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::proxy::path::{CheckedPath, MAX_SEGMENTS};
+use crate::proxy::path::MAX_SEGMENTS;
 
 /// The name of the parameter that says which integration a request is for.
 const INTEGRATION: &str = "integration";
@@ -101,12 +101,11 @@ impl Pattern {
             })
     }
 
-    /// Matches a path; captures the integration's name.
-    pub(super) fn matches<'p>(&self, path: &'p CheckedPath<'_>) -> Option<Matched<'p>> {
+    /// Matches the segments of a path; captures the integration's name.
+    pub(super) fn matches<'p>(&self, segments: &[&'p str]) -> Option<Matched<'p>> {
+        let (given, more) = segments.split_at_checked(self.segments.len())?;
         let mut matched = Matched::default();
-        let mut given = path.segments();
-        for wanted in &self.segments {
-            let segment = given.next()?;
+        for (wanted, segment) in self.segments.iter().zip(given) {
             match wanted {
                 Segment::Literal(literal) if literal == segment => {}
                 Segment::Literal(_) => return None,
@@ -114,7 +113,7 @@ impl Pattern {
                 Segment::Integration => matched.integration = Some(segment),
             }
         }
-        (self.rest || given.next().is_none()).then_some(matched)
+        (self.rest || more.is_empty()).then_some(matched)
     }
 
     fn parameter(&mut self, name: &str, rest: bool) -> Result<(), PatternFault> {
