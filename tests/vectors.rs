@@ -80,6 +80,7 @@ fn judge(scheme: &Scheme, vector: &Value) -> Result<Which, Refused> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of counts, one line a scheme")]
 fn published_vectors_are_judged_as_their_senders_judge_them() {
     let zendesk_2021 = compile(ZENDESK_2021);
     let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
@@ -131,6 +132,7 @@ fn published_vectors_are_judged_as_their_senders_judge_them() {
         ("hubspot-v2", 3, 0),
         ("hubspot-v3", 1, 1),
         ("mailgun", 1, 1),
+        ("messagebird-jwt", 6, 6),
         ("paddle", 3, 8),
         ("pagerduty-v3", 2, 3),
         ("raw-sha256-hex", 2, 0),
@@ -146,11 +148,12 @@ fn published_vectors_are_judged_as_their_senders_judge_them() {
         ("standard-webhooks", 7, 11),
         ("stripe", 2, 10),
         ("twilio", 11, 4),
+        ("vonage-jwt", 1, 1),
         ("zendesk", 0, 1),
         ("zendesk-2021-docs", 1, 0),
     ];
     assert_eq!(counts, expected);
-    assert_eq!((vectors.len(), unknown), (181, 26));
+    assert_eq!((vectors.len(), unknown), (181, 12));
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn a_valid_vector_with_one_more_byte_is_refused_where_the_body_is_bound() {
         assert!(judge(&scheme, &vector).is_err(), "{}", vector["id"]);
         mutated += 1;
     }
-    assert_eq!(mutated, 64);
+    assert_eq!(mutated, 71);
 }
 
 #[test]

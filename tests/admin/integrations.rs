@@ -105,6 +105,9 @@ async fn short_or_undecodable_imported_secrets_are_refused() {
         ("generic", "a line break in the\nsecret"),
         ("standard-webhooks", "whsec_!!!not-base64!!!-zzz"),
         ("standard-webhooks", "whsec_c2hvcnQ="),
+        ("plaid", "-----BEGIN PUBLIC KEY-----\nnot a key\n-----END PUBLIC KEY-----"),
+        ("plaid", "not a key, but long enough"),
+        ("netlify", "-----BEGIN PUBLIC KEY-----AAAA-----END PUBLIC KEY-----"),
     ];
     for (kind, secret) in cases {
         let body = json!({ "name": "x", "type": kind, "webhookSecret": secret });

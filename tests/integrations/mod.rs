@@ -4,6 +4,7 @@ mod bodies;
 mod custom;
 mod life;
 mod senders;
+mod tokens;
 
 use serde_json::{Value, json};
 

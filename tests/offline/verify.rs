@@ -211,6 +211,8 @@ fn usual_mistakes_are_named_and_stay_refused() {
     hint("signed-request", &headers, body, &["--at", AT], "the target without its query");
     let headers = bench.signed("square", &["--url", "http://a.example/hooks"]);
     hint("square", &headers, body, &["--url", "https://a.example/hooks"], "the URL with http");
+    let headers = bench.signed("messagebird-jwt", &["--url", "http://a.example/hooks"]);
+    hint("messagebird-jwt", &headers, body, &["--url", "https://a.example/hooks"], "the URL with http");
     let headers = bench.signed("slack", &["--at", AT]).replace(AT, "1700000000000");
     hint("slack", &headers, body, &["--at", AT], "(timestamp_future)");
     bench.write("secret", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
@@ -258,9 +260,9 @@ fn published_vectors_pass() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/webhook-vectors.json");
     let bench = Bench::new();
     let ran = bench.run(&["verify", "--vectors", file]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "154 passed, 0 failed, 27 skipped\n"), "{ran:?}");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "168 passed, 0 failed, 13 skipped\n"), "{ran:?}");
     let json = bench.run(&["verify", "--vectors", file, "--json"]).json();
-    assert_eq!((&json["passed"], &json["failed"], &json["skipped"]), (&154.into(), &0.into(), &27.into()));
+    assert_eq!((&json["passed"], &json["failed"], &json["skipped"]), (&168.into(), &0.into(), &13.into()));
     assert_eq!(json["unknownSchemes"]["x-crc"], 1);
 }
 

@@ -18,8 +18,8 @@ use crate::verify::scheme::Scheme;
 
 /// Bytes of an imported secret, decoded. Below it, guessing is within reach.
 const SECRET_MIN: usize = 16;
-/// Characters of an imported secret.
-const SECRET_MAX: usize = 1024;
+/// Characters of an imported secret: a certificate, or a set of JSON Web Keys, has some thousands.
+const SECRET_MAX: usize = 16_384;
 /// Longest window in which a message counts as seen: a week, in minutes.
 const WINDOW_MAX: u32 = 10_080;
 /// Longest tolerance of a signed time: a day, in seconds.
@@ -111,17 +111,25 @@ pub(super) fn secret(value: Value) -> Checked<Secret> {
     if text.chars().count() > SECRET_MAX {
         return wrong("range", format!("must have at most {SECRET_MAX} characters"));
     }
-    if text.chars().any(char::is_control) {
-        return wrong("format", "must not contain line breaks or other control characters");
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\r' | '\n')) {
+        return wrong("format", "must not contain control characters");
     }
     Ok(Secret::new(text.into_bytes()))
 }
 
 /// Whether the scheme can use the secret; `Err` says what is wrong, without any of it.
 pub(super) fn usable(scheme: &Scheme, secret: &Secret) -> Result<(), String> {
+    // A pasted secret with a line break is a mistake; a PEM text has some, and a list of secrets.
+    let takes_lines = !scheme.generates_secrets() || scheme.spec().secret.several == Some(true);
+    if !takes_lines && secret.expose().iter().any(|byte| b"\r\n".contains(byte)) {
+        return Err("must not contain line breaks".to_owned());
+    }
     match scheme.secret_len(secret) {
-        Ok(length) if length >= SECRET_MIN => Ok(()),
-        Ok(_) => Err(format!("must decode to at least {SECRET_MIN} bytes")),
+        Ok(length) if length < SECRET_MIN => Err(format!("must decode to at least {SECRET_MIN} bytes")),
+        Ok(_) => match scheme.prepare(secret) {
+            Ok(_) => Ok(()),
+            Err(_) => Err("is not a key that this scheme can verify with".to_owned()),
+        },
         Err(_) => Err("is empty, or is not in the form that this scheme decodes".to_owned()),
     }
 }

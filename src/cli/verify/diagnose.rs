@@ -41,7 +41,7 @@ pub(super) fn text(terms: &Terms<'_>, request: &Captured<'_>, refused: Refused, 
         signed(&mut lines, terms, request, &credential, explain);
     }
     hints(&mut lines, terms, request, refused);
-    if !explain && !scheme.is_token() {
+    if !explain && scheme.encoding().is_some() {
         lines.add("more", "--explain shows the expected signature".to_owned());
     }
     lines.0.join("\n")
@@ -140,7 +140,9 @@ fn signed(
 ) {
     let scheme = terms.scheme;
     let Some(signed) = scheme.signed_bytes(&request.head, credential, request.body) else {
-        lines.add("signed", "nothing: a token is compared as it is".to_owned());
+        if scheme.is_token() {
+            lines.add("signed", "nothing: a token is compared as it is".to_owned());
+        }
         return;
     };
     let has_secret = terms.secrets.iter().any(|secret| contains(&signed, secret.expose()))

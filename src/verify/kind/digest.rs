@@ -1,6 +1,6 @@
-//! Digests of the body that a header carries: `Content-Digest` and the older `Digest`. Pure.
+//! Digests of the body that a header or a claim carries: `Content-Digest`, the older `Digest`. Pure.
 //!
-//! Not a proof by itself: a digest binds the body only where the signature covers its header. Invariants: at
+//! Not a proof by itself: a digest binds the body only where the signature covers it. Invariants: at
 //! least one digest of a known algorithm is there, every one of those must match, and none occurs twice;
 //! algorithms that are broken (MD5, SHA-1, sums) are ignored like unknown ones.
 //! Spec: RFC 9530 §2, RFC 3230 §4.3.2.
@@ -8,7 +8,9 @@
 use sha2::{Digest as _, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
+use super::{BodyPolicy, Finding, KindAttempt};
 use crate::credential::grammar::{DECODE_BUFFER, Encoding, trim_ows};
+use crate::verify::mac::Hash;
 
 /// Items that one header may have.
 const MAX_ITEMS: usize = 8;
@@ -29,6 +31,17 @@ impl Expected {
     /// Reads `Digest`: `SHA-256=…`, items between commas.
     pub(super) fn digest(value: &[u8]) -> Option<Self> {
         Self::read(value, |item| Some(item))
+    }
+
+    /// The one digest that a claim carries; `None` where it has another length, or the hash is too weak.
+    pub(super) fn one(hash: Hash, digest: &[u8]) -> Option<Self> {
+        let mut found = Self::default();
+        match hash {
+            Hash::Sha256 => found.sha256 = Some(digest.try_into().ok()?),
+            Hash::Sha512 => found.sha512 = Some(digest.try_into().ok()?),
+            Hash::Sha1 | Hash::Sha384 => return None,
+        }
+        Some(found)
     }
 
     fn read(value: &[u8], inner: impl Fn(&[u8]) -> Option<&[u8]>) -> Option<Self> {
@@ -94,6 +107,33 @@ impl Body {
             holds &= hash.finalize().as_slice().ct_eq(&expected);
         }
         holds
+    }
+}
+
+/// A signature whose verdict is known, but for the body that it covers through a digest.
+#[derive(Debug)]
+pub(super) struct BoundBody {
+    matched: Choice,
+    covered: bool,
+    body: Body,
+    policy: BodyPolicy,
+}
+
+impl BoundBody {
+    /// Begins with the digest that the signature covers, where it covers one.
+    pub(super) fn new(matched: Choice, digest: Option<Expected>, policy: BodyPolicy) -> Self {
+        Self { matched, covered: digest.is_some(), body: Body::new(digest), policy }
+    }
+}
+
+impl KindAttempt for BoundBody {
+    fn update(&mut self, chunk: &[u8]) {
+        self.body.update(chunk);
+    }
+
+    fn finish(self: Box<Self>, _body: &[u8]) -> Finding {
+        let required = self.policy.binds();
+        Finding::of(self.matched & self.body.finish(required), self.covered || required)
     }
 }
 

@@ -14,6 +14,7 @@ mod cavage;
 mod digest;
 #[cfg(test)]
 pub(crate) mod example;
+mod jwt;
 mod pem;
 mod rfc9421;
 mod target;
@@ -41,7 +42,7 @@ use crate::credential::{CredentialFault, Extraction, Head};
 pub type Params = Map<String, Value>;
 
 /// The names that `kind` may have, for messages.
-pub const NAMES: &[&str] = &["cavage", "rfc9421"];
+pub const NAMES: &[&str] = &["cavage", "jwt", "rfc9421"];
 
 /// The kind with this name, with its parameters checked.
 ///
@@ -52,6 +53,7 @@ pub fn build(name: &str, params: &Params) -> Result<Arc<dyn Kind>, Vec<SchemeFau
         #[cfg(test)]
         "example" => example::Example::build(params),
         "cavage" => cavage::Cavage::build(params),
+        "jwt" => jwt::Jwt::build(params),
         "rfc9421" => rfc9421::Rfc9421::build(params),
         _ => {
             let known = NAMES.join(", ");

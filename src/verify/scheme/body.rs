@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr, memchr2};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ impl Path {
 }
 
 /// Reads JSON in which no object has a key twice.
-pub(super) fn json(text: &[u8]) -> Option<Value> {
+pub(in crate::verify) fn json(text: &[u8]) -> Option<Value> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Strict.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
@@ -117,27 +118,42 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-/// The decoded fields of a form, in their order.
-pub(super) struct Fields(Vec<(Vec<u8>, Vec<u8>)>);
+/// A decoded name or value of a form. One without escapes is borrowed.
+pub(in crate::verify) type Decoded<'b> = Cow<'b, [u8]>;
 
-impl Fields {
+/// The fields of a form, in their order.
+pub(in crate::verify) struct Fields<'b>(Vec<(Decoded<'b>, Decoded<'b>)>);
+
+impl<'b> Fields<'b> {
     /// Reads a form; `None` where an escape is broken or there are too many fields.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
-        let mut fields = Vec::new();
-        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+    pub(in crate::verify) fn parse(body: &'b [u8]) -> Option<Self> {
+        let mut fields = Vec::with_capacity(32);
+        let mut rest = body;
+        while !rest.is_empty() {
+            let end = memchr(b'&', rest).unwrap_or(rest.len());
+            let (pair, after) = rest.split_at_checked(end)?;
+            rest = after.get(1..).unwrap_or_default();
+            if pair.is_empty() {
+                continue;
+            }
             if fields.len() == MOST_FIELDS {
                 return None;
             }
-            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let at = memchr(b'=', pair).unwrap_or(pair.len());
             let (name, value) = pair.split_at_checked(at)?;
             fields.push((unescape(name, true)?, unescape(value.get(1..).unwrap_or_default(), true)?));
         }
         Some(Self(fields))
     }
 
+    /// Every pair of name and value, in their order.
+    pub(in crate::verify) fn pairs(&self) -> &[(Decoded<'b>, Decoded<'b>)] {
+        &self.0
+    }
+
     /// The value of a field that occurs exactly once.
     pub(super) fn only(&self, name: &str) -> Option<&[u8]> {
-        let mut found = self.0.iter().filter(|(key, _)| key == name.as_bytes());
+        let mut found = self.0.iter().filter(|(key, _)| key.as_ref() == name.as_bytes());
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Some(value),
             _ => None,
@@ -146,10 +162,15 @@ impl Fields {
 
     /// Every different pair of name and value, sorted, one after the other with nothing in between.
     pub(super) fn sorted(&self) -> Vec<u8> {
-        let mut pairs: Vec<&(Vec<u8>, Vec<u8>)> = self.0.iter().collect();
-        pairs.sort();
+        let mut pairs: Vec<_> = self.0.iter().collect();
+        pairs.sort_unstable();
         pairs.dedup();
-        pairs.into_iter().flat_map(|(name, value)| name.iter().chain(value)).copied().collect()
+        let mut joined = Vec::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len()).sum());
+        for (name, value) in pairs {
+            joined.extend_from_slice(name);
+            joined.extend_from_slice(value);
+        }
+        joined
     }
 }
 
@@ -162,12 +183,16 @@ pub(super) fn query_value(target: &str, name: &str) -> Option<Vec<u8>> {
         (key == name).then_some(value)
     });
     match (found.next(), found.next()) {
-        (Some(value), None) => unescape(value.as_bytes(), false),
+        (Some(value), None) => unescape(value.as_bytes(), false).map(Cow::into_owned),
         _ => None,
     }
 }
 
-fn unescape(text: &[u8], plus_is_space: bool) -> Option<Vec<u8>> {
+/// Decodes the escapes; `None` where one is broken.
+fn unescape(text: &[u8], plus_is_space: bool) -> Option<Decoded<'_>> {
+    if memchr2(b'%', b'+', text).is_none() {
+        return Some(Cow::Borrowed(text));
+    }
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -183,7 +208,7 @@ fn unescape(text: &[u8], plus_is_space: bool) -> Option<Vec<u8>> {
             byte => *byte,
         });
     }
-    Some(bytes)
+    Some(Cow::Owned(bytes))
 }
 
 #[cfg(test)]

@@ -73,6 +73,9 @@ impl Scheme {
     /// Whether anything of the URL or the target is signed.
     #[must_use]
     pub fn signs_address(&self) -> bool {
+        if let Some(about) = self.about() {
+            return about.binds_target;
+        }
         [Part::Url, Part::Target, Part::Path, Part::Query].iter().any(|part| self.signs(part))
     }
 

@@ -19,7 +19,7 @@ pub mod spec;
 
 mod attempt;
 mod binds;
-mod body;
+pub(in crate::verify) mod body;
 mod bound;
 mod candidates;
 mod compile;

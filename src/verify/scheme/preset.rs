@@ -15,7 +15,7 @@ macro_rules! embedded {
 
 /// Every preset's name and text, in the order in which they are listed: first the formats that anybody may
 /// use, then senders by name.
-const TEXTS: [(&str, &str); 116] = embedded![
+const TEXTS: [(&str, &str); 123] = embedded![
     "generic",
     "signed-request",
     "standard-webhooks",
@@ -32,6 +32,7 @@ const TEXTS: [(&str, &str); 116] = embedded![
     "airtable",
     "alertmanager",
     "asana",
+    "atlassian-connect",
     "authorize-net",
     "bitbucket",
     "box",
@@ -69,6 +70,7 @@ const TEXTS: [(&str, &str); 116] = embedded![
     "hubspot-v3",
     "intercom",
     "jira",
+    "kinde",
     "knock",
     "launchdarkly",
     "lemon-squeezy",
@@ -77,13 +79,16 @@ const TEXTS: [(&str, &str); 116] = embedded![
     "linkedin",
     "mailgun",
     "mandrill",
+    "messagebird-jwt",
     "meta",
     "microsoft-graph",
     "mixpanel",
     "modern-treasury",
     "mollie",
+    "monday",
     "ms-teams",
     "mux",
+    "netlify",
     "newrelic",
     "newrelic-hmac",
     "notion",
@@ -93,6 +98,7 @@ const TEXTS: [(&str, &str); 116] = embedded![
     "pagerduty-v3",
     "paystack",
     "persona",
+    "plaid",
     "plivo-v2",
     "polar",
     "postmark",
@@ -118,6 +124,7 @@ const TEXTS: [(&str, &str); 116] = embedded![
     "twitch",
     "typeform",
     "vercel",
+    "vonage-jwt",
     "wise",
     "woocommerce",
     "workos",

@@ -85,6 +85,9 @@ impl Scheme {
         if let Some(numbered) = &sig.numbered {
             return format!("{numbered}1..100");
         }
+        if self.header().is_empty() && self.about().is_some_and(|about| about.whole_body) {
+            return "body".to_owned();
+        }
         let elsewhere = [("json", &sig.json), ("form", &sig.form), ("query", &sig.query)];
         let found = elsewhere.iter().find_map(|(what, name)| Some(format!("{what}: {}", name.as_ref()?)));
         found.unwrap_or_else(|| {

@@ -11,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use md5::{Digest as _, Md5};
 use serde_json::Value;
 use sha2::Sha256;
+use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::body::{Fields, json};
@@ -43,8 +44,9 @@ pub(super) struct Whole {
 struct Document<'b> {
     body: &'b [u8],
     json: Option<Value>,
-    form: Option<Fields>,
-    is_form: bool,
+    form: Option<Fields<'b>>,
+    /// Its fields in the order in which they are signed, where they are; empty where the body is no form.
+    sorted: Vec<u8>,
 }
 
 /// What one item says of itself.
@@ -62,10 +64,13 @@ impl Whole {
         head: &Head<'_>,
         credential: &SignatureCredential,
     ) -> Option<Self> {
-        let url_forms = scheme.url_forms();
-        let mut rendered = Vec::with_capacity(url_forms.len());
-        for form in url_forms {
+        let mut urls: SmallVec<[Option<String>; 3]> = SmallVec::new();
+        let mut rendered = Vec::with_capacity(scheme.url_forms().len());
+        for form in scheme.url_forms() {
             let url = head.url.map(|url| form.apply(url));
+            if urls.contains(&url) {
+                continue;
+            }
             let head = Head { url: url.as_deref(), ..*head };
             let facts = Facts::of(&head, credential, keyed.secret());
             let parts = scheme.template.iter().flat_map(Template::parts);
@@ -80,6 +85,7 @@ impl Whole {
                     })
                     .collect::<Option<Vec<_>>>()?,
             );
+            urls.push(url);
         }
         let bound = Bound::read(scheme.spec.bind.as_ref(), head);
         Some(Self { keyed: keyed.clone(), rendered, bound, is_form: has_content_type(head, FORM) })
@@ -116,7 +122,8 @@ impl Whole {
                         any = tags.iter().fold(any, |any, candidate| any | tag.ct_eq(candidate));
                     }
                 }
-                if scheme.template.is_none() {
+                // Which form of the URL was signed is no secret: once one holds, the others need no hashing.
+                if scheme.template.is_none() || bool::from(any) {
                     break;
                 }
             }
@@ -169,8 +176,10 @@ impl<'b> Document<'b> {
             // Nothing would cover such a body.
             return None;
         }
-        let form = if scheme.reads_form() || (sorts && is_form) { Some(Fields::parse(body)?) } else { None };
-        Some(Self { body, json, form, is_form })
+        let sorts = sorts && is_form;
+        let form = if scheme.reads_form() || sorts { Some(Fields::parse(body)?) } else { None };
+        let sorted = form.as_ref().filter(|_| sorts).map(Fields::sorted).unwrap_or_default();
+        Some(Self { body, json, form, sorted })
     }
 
     /// The items that carry a signature each; the whole body where there is one signature.
@@ -271,8 +280,7 @@ impl<'b> Document<'b> {
                 _ => path.text(item?)?,
             },
             Part::Form(field) => Cow::Borrowed(self.form.as_ref()?.only(field)?),
-            Part::FormSorted if self.is_form => Cow::Owned(self.form.as_ref()?.sorted()),
-            Part::FormSorted => Cow::Borrowed(b"".as_slice()),
+            Part::FormSorted => Cow::Borrowed(self.sorted.as_slice()),
             Part::Md5Base64 => Cow::Owned(Encoding::Base64.encode(&Md5::digest(self.body)).into_bytes()),
             Part::Crc32 => Cow::Owned(crc32fast::hash(self.body).to_string().into_bytes()),
             Part::Sha256Hex => Cow::Owned(Encoding::Hex.encode(&Sha256::digest(self.body)).into_bytes()),

@@ -15,11 +15,10 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
-use subtle::Choice;
 
-use super::digest::{self, Body, Expected};
+use super::digest::{self, BoundBody, Expected};
 use super::verifier::{Algorithm, Verifier, decode, mac};
-use super::{About, BodyPolicy, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, ToSign};
+use super::{About, BodyPolicy, Evidence, Kind, KindAttempt, KindKey, Params, Times, ToSign};
 use super::{checked_id, read_params, tolerance};
 use crate::clock::UnixMillis;
 use crate::credential::grammar::{Encoding, Line, one_line};
@@ -268,30 +267,7 @@ struct Key {
 impl KindKey for Key {
     fn begin(&self, _head: &Head<'_>, evidence: &Evidence) -> Option<Box<dyn KindAttempt>> {
         let signed: &Signed = evidence.data()?;
-        Some(Box::new(Attempt {
-            matched: self.verifier.verify(&signed.base, &signed.signature),
-            covered: signed.digest.is_some(),
-            body: Body::new(signed.digest.clone()),
-            policy: self.body,
-        }))
-    }
-}
-
-#[derive(Debug)]
-struct Attempt {
-    matched: Choice,
-    covered: bool,
-    body: Body,
-    policy: BodyPolicy,
-}
-
-impl KindAttempt for Attempt {
-    fn update(&mut self, chunk: &[u8]) {
-        self.body.update(chunk);
-    }
-
-    fn finish(self: Box<Self>, _body: &[u8]) -> Finding {
-        let required = self.policy.binds();
-        Finding::of(self.matched & self.body.finish(required), self.covered || required)
+        let matched = self.verifier.verify(&signed.base, &signed.signature);
+        Some(Box::new(BoundBody::new(matched, signed.digest.clone(), self.body)))
     }
 }

@@ -9,6 +9,7 @@ mod sig;
 
 use std::fmt;
 
+use self::sig::FRAMING;
 use super::spec::{Algorithm, SchemeSpec, SigSpec};
 use super::{Form, IdPlace, Place, Reader, Scheme};
 use crate::verify::kind;
@@ -137,10 +138,15 @@ impl Check<'_> {
         }
         self.common();
         let kind = match kind::build(name, &spec.params) {
-            Ok(kind) if self.faults.is_empty() => kind,
-            Ok(_) => return Err(self.faults),
+            Ok(kind) => kind,
             Err(found) => return Err(self.faults.into_iter().chain(found).collect()),
         };
+        for name in kind.about().headers.iter().filter(|name| FRAMING.contains(&name.as_str())) {
+            self.fault("params", format!("`{name}` is needed by HTTP itself"));
+        }
+        if !self.faults.is_empty() {
+            return Err(self.faults);
+        }
         let reader = Reader {
             headers: kind.about().headers.clone(),
             place: Place::Header,

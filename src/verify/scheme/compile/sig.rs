@@ -11,7 +11,7 @@ use crate::verify::scheme::{Form, Place, Reader};
 const NUMBERED: u32 = 100;
 
 /// Headers that HTTP itself needs.
-const FRAMING: [&str; 10] = [
+pub(super) const FRAMING: [&str; 10] = [
     "connection",
     "content-encoding",
     "content-length",
