@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign::clock::{Clock as _, SystemClock, UnixMillis};
 use countersign::credential::{Extraction, Head};
 use countersign::keys::Locator;
+use countersign::keys::record::ApiKeyDigest;
 use countersign::secret::Secret;
 use countersign::verify::mac::Tag;
 use countersign::verify::scheme::{CUSTOM, Scheme, VerifyKey, preset};
@@ -98,23 +99,21 @@ fn verifies(scheme: Arc<Scheme>, key: VerifyKey, signed: [HeaderMap; 2]) -> Box<
 
 /// An API key that is not held: any, and one whose digest begins like that of one that is.
 fn alike() -> Result<Box<dyn FnMut(usize)>, BoxError> {
-    let ring = ring(KEYS)?;
     let mut alike = digest(4711);
     alike.0[31] ^= 1;
-    let digests = [digest(KEYS + 1), alike];
-    Ok(Box::new(move |class| {
-        let keys = ring.at(SystemClock.moment());
-        black_box(keys.find(&Locator::ApiKey(black_box(digests[class])))).is_ok();
-    }))
+    lookup([digest(KEYS + 1), alike])
 }
 
 /// An API key that is not held, and one that is. Who sends the second knows it, so the difference tells only
 /// what the answer tells.
 fn held() -> Result<Box<dyn FnMut(usize)>, BoxError> {
+    lookup([digest(KEYS + 1), digest(4711)])
+}
+
+fn lookup(digests: [ApiKeyDigest; 2]) -> Result<Box<dyn FnMut(usize)>, BoxError> {
     let ring = ring(KEYS)?;
-    let digests = [digest(KEYS + 1), digest(4711)];
+    let keys = SystemClock.moment();
     Ok(Box::new(move |class| {
-        let keys = ring.at(SystemClock.moment());
-        let _ = black_box(keys.find(&Locator::ApiKey(black_box(digests[class]))));
+        let _ = black_box(ring.at(keys).find(&Locator::ApiKey(black_box(digests[class]))));
     }))
 }

@@ -5,6 +5,14 @@
 //! order, and Welch's t-test says whether their times differ: |t| below 5 is no evidence of it. Not a proof
 //! of equal times, and not a figure of how fast anything is.
 
+#![expect(clippy::indexing_slicing, reason = "by class, which is 0 or 1")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "places in lists"
+)]
+
 mod cases;
 #[path = "../micro/ring.rs"]
 mod ring;

@@ -110,7 +110,7 @@ impl Upstream {
                 UpstreamError::Connect
             })?;
             let answer = pin!(lease.send(request));
-            let response = within(limit, progress, answer).await?;
+            let response = pin!(within(limit, progress, answer)).await?;
             let mut response = response.map_err(|error| cause(&error))?;
             if response.status().is_informational() {
                 // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).

@@ -7,7 +7,7 @@
 //! - A request is sent again only when hyper gives it back, which it does only if no byte of it was written.
 //! - The lock is never held across an await.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,7 +222,8 @@ where
         let Self { pool, mut sender, mut fresh } = self;
         async move {
             loop {
-                let mut error = match sender.try_send_request(request).await {
+                // Pinned where it is made: awaited as a value it would be copied first, request and all.
+                let mut error = match pin!(sender.try_send_request(request)).await {
                     Ok(response) => {
                         return Ok(response.map(|body| PooledBody::new(body, pool, sender, sent)));
                     }

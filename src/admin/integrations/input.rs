@@ -143,7 +143,7 @@ pub(super) fn address_fault(scheme: &Scheme, pointer: &'static str, state: &Admi
 
 /// The key of an asymmetric scheme is the sender's and can't be made here.
 pub(super) fn sender_holds_the_key() -> Fault {
-    Fault::at("/webhookSecret", "required", "this scheme verifies with the sender's public key: give it")
+    Fault::at("/webhookSecret", "required", "the sender makes the key of this scheme: give it")
 }
 
 /// A tolerance only means something where a time is signed.

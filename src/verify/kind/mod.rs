@@ -10,13 +10,18 @@
 //! [`Kind::extract`] on the head; then, for each key that may have signed it, [`KindKey::begin`],
 //! [`KindAttempt::update`] for every chunk of the body and [`KindAttempt::finish`].
 
+mod braintree;
 mod cavage;
+mod contentful;
 mod digest;
 #[cfg(test)]
 pub(crate) mod example;
 mod jwt;
+mod mercado_pago;
 mod pem;
+mod plivo;
 mod rfc9421;
+mod tags;
 mod target;
 #[cfg(test)]
 mod testing;
@@ -42,7 +47,7 @@ use crate::credential::{CredentialFault, Extraction, Head};
 pub type Params = Map<String, Value>;
 
 /// The names that `kind` may have, for messages.
-pub const NAMES: &[&str] = &["cavage", "jwt", "rfc9421"];
+pub const NAMES: &[&str] = &["braintree", "cavage", "contentful", "jwt", "mercado-pago", "plivo-v3", "rfc9421"];
 
 /// The kind with this name, with its parameters checked.
 ///
@@ -52,8 +57,12 @@ pub fn build(name: &str, params: &Params) -> Result<Arc<dyn Kind>, Vec<SchemeFau
     match name {
         #[cfg(test)]
         "example" => example::Example::build(params),
+        "braintree" => braintree::Braintree::build(params),
         "cavage" => cavage::Cavage::build(params),
         "jwt" => jwt::Jwt::build(params),
+        "contentful" => contentful::Contentful::build(params),
+        "mercado-pago" => mercado_pago::MercadoPago::build(params),
+        "plivo-v3" => plivo::Plivo::build(params),
         "rfc9421" => rfc9421::Rfc9421::build(params),
         _ => {
             let known = NAMES.join(", ");

@@ -71,7 +71,7 @@ impl Scheme {
         self.about().map_or(self.whole, |about| about.whole_body)
     }
 
-    /// Whether the key is a secret that may be generated here; else it is the sender's public key.
+    /// Whether the key is a secret that may be generated here; else the sender makes it.
     #[must_use]
     pub fn generates_secrets(&self) -> bool {
         self.about().map_or_else(|| !self.spec.algorithm.is_asymmetric(), |about| about.symmetric)

@@ -152,7 +152,7 @@ impl<'b> Fields<'b> {
     }
 
     /// The value of a field that occurs exactly once.
-    pub(super) fn only(&self, name: &str) -> Option<&[u8]> {
+    pub(in crate::verify) fn only(&self, name: &str) -> Option<&[u8]> {
         let mut found = self.0.iter().filter(|(key, _)| key.as_ref() == name.as_bytes());
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Some(value),

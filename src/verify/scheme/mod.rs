@@ -51,6 +51,9 @@ pub use preset::{preset, presets};
 pub use spec::SchemeSpec;
 pub use view::{SchemeDetail, SchemeSummary};
 
+pub(in crate::verify) use body::Fields;
+pub(in crate::verify) use whole::is_form;
+
 use body::Path;
 use template::Template;
 

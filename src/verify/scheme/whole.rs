@@ -88,7 +88,7 @@ impl Whole {
             urls.push(url);
         }
         let bound = Bound::read(scheme.spec.bind.as_ref(), head);
-        Some(Self { keyed: keyed.clone(), rendered, bound, is_form: has_content_type(head, FORM) })
+        Some(Self { keyed: keyed.clone(), rendered, bound, is_form: is_form(head) })
     }
 
     /// The verdict.
@@ -287,6 +287,11 @@ impl<'b> Document<'b> {
             _ => return None,
         })
     }
+}
+
+/// Whether a request says that its body is a form.
+pub(in crate::verify) fn is_form(head: &Head<'_>) -> bool {
+    has_content_type(head, FORM)
 }
 
 /// Whether the only content type of a request is this one, whatever its parameters.
