@@ -1,9 +1,9 @@
 //! The date of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`. Pure.
 //!
-//! Not the two obsolete forms, which no sender of webhooks writes. Invariant: one spelling, right weekday and all,
-//! because the text is part of the signed bytes. Spec: RFC 9110 §5.6.7 (IMF-fixdate).
+//! Not the two obsolete forms, which no sender of webhooks writes. Invariant: a date is one instant or none; the
+//! text as it arrived is what is signed. Spec: RFC 9110 §5.6.7 (IMF-fixdate).
 
-use super::timestamp::{civil_from_days, days_from_civil, days_in_month, digits};
+use super::timestamp::{Unit, civil_from_days};
 use crate::clock::UnixMillis;
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -12,50 +12,29 @@ const MONTHS: [&str; 12] =
 
 /// Reads a date; `None` for anything but its one spelling.
 pub(super) fn parse(text: &[u8]) -> Option<UnixMillis> {
-    let [
-        _,
-        _,
-        _,
-        b',',
-        b' ',
-        d1,
-        d2,
-        b' ',
-        m1,
-        m2,
-        m3,
-        b' ',
-        year @ ..,
-        b' ',
-        h1,
-        h2,
-        b':',
-        n1,
-        n2,
-        b':',
-        s1,
-        s2,
-        b' ',
-        b'G',
-        b'M',
-        b'T',
-    ] = text
-    else {
+    parse_zoned(text).filter(|time| render(*time).as_bytes() == text)
+}
+
+/// Reads a date as senders of draft-cavage signatures write it: with any weekday, which adds nothing, and
+/// perhaps a numeric zone (RFC 5322 §3.3).
+pub(super) fn parse_zoned(text: &[u8]) -> Option<UnixMillis> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (weekday, rest) = text.split_once(", ")?;
+    let mut parts = rest.split(' ');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let (time, zone) = (parts.next()?, parts.next()?);
+    if weekday.len() != 3 || day.len() != 2 || year.len() != 4 || parts.next().is_some() {
         return None;
+    }
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let zone = match zone {
+        "GMT" | "UTC" => "Z".to_owned(),
+        _ => {
+            let (hours, minutes) = zone.split_at_checked(3)?;
+            format!("{hours}:{minutes}")
+        }
     };
-    if year.len() != 4 {
-        return None;
-    }
-    let month = MONTHS.iter().position(|name| name.as_bytes() == [*m1, *m2, *m3])?;
-    let month = i64::try_from(month).ok()? + 1;
-    let (year, day) = (digits(year)?, digits(&[*d1, *d2])?);
-    let (hour, minute, second) = (digits(&[*h1, *h2])?, digits(&[*n1, *n2])?, digits(&[*s1, *s2])?);
-    if day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let days = days_from_civil(year, month, day);
-    let time = UnixMillis((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000);
-    (render(time).as_bytes() == text).then_some(time)
+    Unit::Rfc3339.parse(format!("{year}-{month:02}-{day}T{time}{zone}").as_bytes())
 }
 
 /// Writes a date.
@@ -73,7 +52,9 @@ pub(super) fn render(time: UnixMillis) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, render};
+    use proptest::prelude::{any, proptest};
+
+    use super::{parse, parse_zoned, render};
     use crate::clock::UnixMillis;
 
     #[test]
@@ -93,6 +74,33 @@ mod tests {
             "Sun Nov  6 08:49:37 1994",
         ] {
             assert_eq!(parse(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+    #[test]
+    fn a_zoned_date_is_one_instant_or_none() {
+        let seconds = |text: &str| parse_zoned(text.as_bytes()).map(UnixMillis::seconds);
+        assert_eq!(seconds("Thu, 21 Oct 2024 17:31:18 GMT"), Some(1_729_531_878), "any weekday");
+        assert_eq!(seconds("Fri, 01 Aug 2014 13:44:32 -0700"), Some(1_406_925_872));
+        for text in [
+            "Mon",
+            "Mon, 21 Oct 2024 17:31:18",
+            "Mon, 21 Oct 2024 17:31:18 GMT x",
+            "Mon, 31 Feb 2024 17:31:18 GMT",
+            "Mon, 1 Oct 2024 17:31:18 GMT",
+            "Mon, 21 Oct 24 17:31:18 GMT",
+            "Mon, 21 Oct 2024 17:31:18 PST",
+            "Mon, 21 Oct 2024 25:31:18 GMT",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_written_is_read(text in any::<Vec<u8>>(), at in any::<i32>()) {
+            let _ = parse_zoned(&text);
+            let at = UnixMillis(i64::from(at).abs() * 1000);
+            assert_eq!(parse(render(at).as_bytes()), Some(at));
         }
     }
 }

@@ -47,7 +47,8 @@ use crate::credential::{CredentialFault, Extraction, Head};
 pub type Params = Map<String, Value>;
 
 /// The names that `kind` may have, for messages.
-pub const NAMES: &[&str] = &["braintree", "cavage", "contentful", "jwt", "mercado-pago", "plivo-v3", "rfc9421"];
+pub const NAMES: &[&str] =
+    &["braintree", "cavage", "contentful", "jwt", "mercado-pago", "plivo-v3", "rfc9421"];
 
 /// The kind with this name, with its parameters checked.
 ///

@@ -12,11 +12,10 @@ use subtle::Choice;
 use super::fields::parameters;
 use super::{Cavage, DIGEST, Dialect, Signed};
 use crate::credential::{Extraction, Head};
+use crate::verify::http_date;
 use crate::verify::kind::digest::{self, Body};
 use crate::verify::kind::verifier::{Algorithm, Verifier, mac};
-use crate::verify::kind::{
-    About, BodyPolicy, Evidence, Finding, Kind, KindAttempt, KindKey, ToSign, tolerance,
-};
+use crate::verify::kind::{About, BodyPolicy, Evidence, Finding, Kind, KindAttempt, KindKey, ToSign};
 use crate::verify::scheme::SecretFault;
 
 impl Kind for Cavage {
@@ -42,7 +41,7 @@ impl Kind for Cavage {
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
         let Algorithm::Hmac(hash) = self.algorithm else { return None };
-        let date = HeaderValue::from_str(&tolerance::render(request.now)?).ok()?;
+        let date = HeaderValue::from_str(&http_date::render(request.now)).ok()?;
         let digest = HeaderValue::from_str(&digest::digest(request.body)).ok()?;
         let mut headers = request.head.headers.clone();
         headers.insert(http::header::DATE, date.clone());

@@ -22,6 +22,7 @@ use super::{About, BodyPolicy, Evidence, Kind, Params, Times, read_params, toler
 use crate::clock::UnixMillis;
 use crate::credential::grammar::{Line, one_line, trim_ows};
 use crate::credential::{CredentialFault, Extraction, Head};
+use crate::verify::http_date;
 use crate::verify::mac::Hash;
 use crate::verify::scheme::SchemeFault;
 use crate::verify::timestamp::Unit;
@@ -217,7 +218,7 @@ fn header_line(head: &Head<'_>, name: &str) -> Option<Vec<u8>> {
 fn times(head: &Head<'_>, parameters: &Parameters<'_>) -> Result<Times, CredentialFault> {
     let covers = |name: &str| parameters.headers.iter().any(|covered| covered.eq_ignore_ascii_case(name));
     let date = |name: &'static str| match one_line(head.headers, &[HeaderName::from_static(name)]) {
-        Line::One(text) => tolerance::http_date(text).ok_or(CredentialFault::TimestampMissing),
+        Line::One(text) => http_date::parse_zoned(text).ok_or(CredentialFault::TimestampMissing),
         Line::Many => Err(CredentialFault::Duplicate("the date")),
         Line::None => Err(CredentialFault::TimestampMissing),
     };
