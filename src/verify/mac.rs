@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroize;
 
 /// The longest tag, that of SHA-512.
 const LONGEST: usize = 64;
@@ -121,8 +122,8 @@ enum Keyed {
     Sha512(Hmac<Sha512>),
 }
 
-/// The bytes of a signature, in place.
-#[derive(Clone)]
+/// The bytes of a signature, in place; zeroed on demand, for those that are keys on the way to one (SigV4).
+#[derive(Clone, Zeroize)]
 pub struct Tag {
     bytes: [u8; LONGEST],
     len: u8,

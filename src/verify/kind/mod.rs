@@ -14,13 +14,17 @@ mod braintree;
 mod cavage;
 mod contentful;
 mod digest;
+mod ebay;
 #[cfg(test)]
 pub(crate) mod example;
 mod jwt;
 mod mercado_pago;
+mod paypal;
 mod pem;
 mod plivo;
 mod rfc9421;
+mod sigv4;
+mod sns;
 mod tags;
 mod target;
 #[cfg(test)]
@@ -47,8 +51,19 @@ use crate::credential::{CredentialFault, Extraction, Head};
 pub type Params = Map<String, Value>;
 
 /// The names that `kind` may have, for messages.
-pub const NAMES: &[&str] =
-    &["braintree", "cavage", "contentful", "jwt", "mercado-pago", "plivo-v3", "rfc9421"];
+pub const NAMES: &[&str] = &[
+    "braintree",
+    "cavage",
+    "contentful",
+    "ebay",
+    "jwt",
+    "mercado-pago",
+    "paypal",
+    "plivo-v3",
+    "rfc9421",
+    "sigv4",
+    "sns",
+];
 
 /// The kind with this name, with its parameters checked.
 ///
@@ -64,7 +79,11 @@ pub fn build(name: &str, params: &Params) -> Result<Arc<dyn Kind>, Vec<SchemeFau
         "contentful" => contentful::Contentful::build(params),
         "mercado-pago" => mercado_pago::MercadoPago::build(params),
         "plivo-v3" => plivo::Plivo::build(params),
+        "ebay" => ebay::Ebay::build(params),
+        "paypal" => paypal::PayPal::build(params),
         "rfc9421" => rfc9421::Rfc9421::build(params),
+        "sigv4" => sigv4::SigV4::build(params),
+        "sns" => sns::Sns::build(params),
         _ => {
             let known = NAMES.join(", ");
             Err(vec![SchemeFault::new("kind", format!("`{name}` is no built-in kind ({known})"))])

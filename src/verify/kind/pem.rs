@@ -1,20 +1,28 @@
 //! Public keys from PEM: a `SubjectPublicKeyInfo`, or the one inside a certificate. Pure.
 //!
 //! Not a check of a certificate: it is configured, so the admin has judged it, and neither its dates nor its
-//! chain are looked at. Invariants: exactly one block is read; lengths never exceed what is there.
-//! Spec: RFC 7468 §3, RFC 5280 §4.1, X.690 §8.1 (definite lengths).
+//! chain are looked at. Invariant: exactly one block is read. Its lines may be of any length, for some senders hand
+//! out a key on a single line (eBay), which strict readers of PEM refuse.
+//! Spec: RFC 7468 §2, RFC 5280 §4.1.
 
 use data_encoding::BASE64;
+use rustls_pki_types::CertificateDer;
+use webpki::EndEntityCert;
 
 /// A certificate with the longest key is some 3 KiB.
 const LONGEST: usize = 16 * 1024;
-const SEQUENCE: u8 = 0x30;
-/// `[0]`, the version of a certificate.
-const VERSION: u8 = 0xa0;
 
 /// Whether a text is meant as PEM.
 pub(super) fn looks_like(text: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"-----BEGIN")
+}
+
+/// The lines above a PEM text, without blank ones, and that text: what an admin gives where a sender's certificate
+/// alone does not say whom it sends to.
+pub(super) fn below_lines(text: &[u8]) -> Option<(Vec<&str>, &str)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (lines, pem) = text.split_at_checked(text.find("-----BEGIN")?)?;
+    Some((lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect(), pem))
 }
 
 /// The DER of the public key in a PEM text of one `PUBLIC KEY` or `CERTIFICATE`.
@@ -26,8 +34,9 @@ pub(super) fn public_key(text: &[u8]) -> Option<Vec<u8>> {
     if let Some(der) = block(text, "PUBLIC KEY") {
         return Some(der);
     }
-    let certificate = block(text, "CERTIFICATE")?;
-    key_of(&certificate).map(<[u8]>::to_vec)
+    let der = CertificateDer::from(block(text, "CERTIFICATE")?);
+    let certificate = EndEntityCert::try_from(&der).ok()?;
+    Some(certificate.subject_public_key_info().as_ref().to_vec())
 }
 
 fn block(text: &str, label: &str) -> Option<Vec<u8>> {
@@ -38,51 +47,28 @@ fn block(text: &str, label: &str) -> Option<Vec<u8>> {
     BASE64.decode(&digits).ok().filter(|der| !der.is_empty())
 }
 
-/// The `subjectPublicKeyInfo` of a certificate, with its header.
-fn key_of(certificate: &[u8]) -> Option<&[u8]> {
-    let outer = element(certificate).filter(|outer| outer.tag == SEQUENCE && outer.rest.is_empty())?;
-    let signed = element(outer.content).filter(|signed| signed.tag == SEQUENCE)?;
-    let mut rest = signed.content;
-    let first = element(rest)?;
-    if first.tag == VERSION {
-        rest = first.rest;
-    }
-    // Serial number, signature algorithm, issuer, validity, subject.
-    for _ in 0..5 {
-        rest = element(rest)?.rest;
-    }
-    element(rest).filter(|key| key.tag == SEQUENCE).map(|key| key.whole)
-}
-
-struct Element<'d> {
-    tag: u8,
-    content: &'d [u8],
-    whole: &'d [u8],
-    rest: &'d [u8],
-}
-
-fn element(der: &[u8]) -> Option<Element<'_>> {
-    let (tag, after) = der.split_first()?;
-    let (first, after) = after.split_first()?;
-    let (length, after) = if *first < 0x80 {
-        (usize::from(*first), after)
-    } else {
-        let (digits, after) = after.split_at_checked(usize::from(first & 0x7f))?;
-        if digits.is_empty() || digits.len() > 3 {
-            return None;
-        }
-        (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), after)
-    };
-    let (content, rest) = after.split_at_checked(length)?;
-    let whole = der.get(..der.len() - rest.len())?;
-    Some(Element { tag: *tag, content, whole, rest })
-}
-
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
     use proptest::prelude::{any, proptest};
 
-    use super::{element, key_of, looks_like, public_key};
+    use super::{below_lines, looks_like, public_key};
+
+    /// Made with `openssl req -x509`, and what `openssl x509 -pubkey` says of it.
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIBdDCCARmgAwIBAgIUPFoqjusWk1TLY1fNmH1w233lOB4wCgYIKoZIzj0EAwIw\n\
+        DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjEyMzQyMzlaFw0yNjExMjIyMzQyMzla\n\
+        MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQduQty\n\
+        Cz3DyaM/OASRuEVlGFbZP0LXr5RSmEXmwsKu4rOHpUaYB/TpA5jfb3KkQpe8TT0p\n\
+        fo/3X8sTQPjR6/pBo1MwUTAdBgNVHQ4EFgQUtYi0s4CIOYHOHjhLT0KgvRq738Mw\n\
+        HwYDVR0jBBgwFoAUtYi0s4CIOYHOHjhLT0KgvRq738MwDwYDVR0TAQH/BAUwAwEB\n\
+        /zAKBggqhkjOPQQDAgNJADBGAiEA3v0B9JYdrFJn1LwHLknx4pjAAr+wECldDpaO\n\
+        Pouk9q4CIQCMn9kZ7PDf4zS2R56zwri7lur/2lRXliqWypD9/DDLSQ==\n\
+        -----END CERTIFICATE-----";
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEHbkLcgs9w8mjPzgEkbhFZRhW2T9C\n\
+        16+UUphF5sLCruKzh6VGmAf06QOY329ypEKXvE09KX6P91/LE0D40ev6QQ==\n\
+        -----END PUBLIC KEY-----";
 
     #[test]
     fn one_block_and_nothing_else() {
@@ -96,17 +82,34 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_the_end_is_no_element() {
-        assert!(element(&[0x30, 0x01]).is_none());
-        assert!(element(&[0x30, 0x80]).is_none(), "indefinite");
-        assert!(element(&[0x30, 0x84, 0, 0, 0, 1, 0]).is_none(), "too many digits");
-        assert!(element(&[0x30, 0x81, 1, 7]).is_some_and(|found| found.content == [7]));
+    fn a_key_on_a_single_line_is_read() {
+        assert_eq!(public_key(b"-----BEGIN PUBLIC KEY-----AAAA-----END PUBLIC KEY-----"), Some(vec![0; 3]));
+    }
+
+    #[test]
+    fn the_key_of_a_certificate_is_that_of_its_subject() {
+        let key = public_key(CERTIFICATE.as_bytes()).unwrap();
+        assert_eq!(Some(key), public_key(KEY.as_bytes()));
+        let cut = CERTIFICATE.replacen("MII", "MIH", 1);
+        assert_eq!(public_key(cut.as_bytes()), None, "a length that is not that of the rest");
+    }
+
+    #[test]
+    fn lines_may_stand_above() {
+        assert_eq!(below_lines(b" a \r\n\nb\n-----BEGIN X"), Some((vec!["a", "b"], "-----BEGIN X")));
+        assert_eq!(below_lines(b"-----BEGIN"), Some((vec![], "-----BEGIN")));
+        assert_eq!(below_lines(b"a\nb"), None);
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (public_key(&bytes), key_of(&bytes));
+            let _ = below_lines(&bytes);
+            let _ = public_key(&bytes);
+            for label in ["PUBLIC KEY", "CERTIFICATE"] {
+                let text = BASE64.encode(&bytes);
+                let _ = public_key(format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----").as_bytes());
+            }
         }
     }
 }

@@ -84,3 +84,18 @@ pub(super) fn faults(text: &str) -> Vec<String> {
     let spec: SchemeSpec = toml::from_str(text).unwrap();
     Scheme::compile(&spec, CUSTOM).unwrap_err().into_iter().map(|fault| fault.path).collect()
 }
+
+/// A vector of a file in `tests/vectors/`: the request, the secret, and the time at which it is judged.
+pub(super) fn vector(file: &str, id: &str) -> (Sent, String, UnixMillis) {
+    let vectors: Vec<serde_json::Value> = serde_json::from_str(file).unwrap();
+    let vector = vectors.iter().find(|vector| vector["id"] == id).unwrap();
+    let text = |key: &str| vector[key].as_str().unwrap();
+    let target = text("url").splitn(4, '/').nth(3).unwrap();
+    let mut sent = Sent::post(&format!("/{target}"), text("body").as_bytes());
+    for (name, value) in vector["headers"].as_object().unwrap() {
+        let name: HeaderName = name.parse().unwrap();
+        sent.headers.insert(name, value.as_str().unwrap().parse().unwrap());
+    }
+    let at = UnixMillis(0).plus_seconds(vector["at"].as_i64().unwrap_or_default());
+    (sent, text("secret").to_owned(), at)
+}

@@ -1,7 +1,8 @@
 //! What a published vector says of a kind's parameters. Pure.
 //!
 //! Not a part of live traffic. Invariant: a vector judges signatures, not the policy of a preset: the RFC's
-//! own examples cover less than `rfc9421` demands, so what must be covered is not asked of them.
+//! own examples cover less than `rfc9421` demands, so what must be covered is not asked of them, and SNS's don't say
+//! which topics are expected.
 
 use std::sync::Arc;
 
@@ -10,8 +11,11 @@ use serde_json::Value;
 use crate::verify::scheme::{CUSTOM, Scheme, SchemeFault};
 
 /// Members of a vector, and the parameters that they are, by kind.
-const PARAMETERS: &[(&str, &[(&str, &str)])] =
-    &[("cavage", &[("key_id", "key_id")]), ("rfc9421", &[("alg", "algorithm"), ("key_id", "key_id")])];
+const PARAMETERS: &[(&str, &[(&str, &str)])] = &[
+    ("cavage", &[("key_id", "key_id")]),
+    ("rfc9421", &[("alg", "algorithm"), ("key_id", "key_id")]),
+    ("sigv4", &[("access_key_id", "access_key_id")]),
+];
 
 /// The scheme that judges a vector: its preset, with the parameters that the vector brings.
 ///
@@ -32,6 +36,13 @@ pub fn scheme_of(preset: &Arc<Scheme>, vector: &Value) -> Result<Arc<Scheme>, Ve
         {
             spec.params.insert(parameter.to_owned(), value);
         }
+    }
+    let has_certificate_alone = |secret: &str| secret.starts_with("-----BEGIN");
+    if kind == "sns" && vector.get("secret").and_then(Value::as_str).is_some_and(has_certificate_alone) {
+        spec.params.insert("any_topic".to_owned(), true.into());
+    }
+    if spec == *preset.spec() {
+        return Ok(Arc::clone(preset));
     }
     Scheme::compile(&spec, CUSTOM).map(Arc::new)
 }

@@ -29,8 +29,12 @@ pub(super) enum Algorithm {
     EcdsaP256Fixed,
     /// The same in DER.
     EcdsaP256Der,
+    /// ECDSA over P-256 with SHA-1 in DER, for senders that have nothing else (eBay).
+    EcdsaP256Sha1,
     /// RSA-PSS with SHA-512.
     RsaPssSha512,
+    /// RSASSA-PKCS1-v1_5 with SHA-1, for senders that have nothing else (SNS).
+    RsaPkcs1Sha1,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RsaPkcs1Sha256,
     /// RSASSA-PKCS1-v1_5 with SHA-512.
@@ -49,7 +53,9 @@ impl Algorithm {
             Self::Ed25519 => &signature::ED25519,
             Self::EcdsaP256Fixed => &signature::ECDSA_P256_SHA256_FIXED,
             Self::EcdsaP256Der => &signature::ECDSA_P256_SHA256_ASN1,
+            Self::EcdsaP256Sha1 => &signature::ECDSA_P256_SHA1_ASN1,
             Self::RsaPssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Self::RsaPkcs1Sha1 => &signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             Self::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
             Self::RsaPkcs1Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
         })

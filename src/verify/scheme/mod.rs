@@ -52,6 +52,7 @@ pub use spec::SchemeSpec;
 pub use view::{SchemeDetail, SchemeSummary};
 
 pub(in crate::verify) use body::Fields;
+pub(in crate::verify) use body::json;
 pub(in crate::verify) use whole::is_form;
 
 use body::Path;

@@ -58,6 +58,8 @@ const TEXTS: &[(&str, &str)] = &embedded![
     "docusign",
     "dropbox",
     "easypost",
+    "ebay",
+    "fal",
     "figma",
     "finch",
     "flux",
@@ -107,6 +109,7 @@ const TEXTS: &[(&str, &str)] = &embedded![
     "opsgenie",
     "paddle",
     "pagerduty-v3",
+    "paypal",
     "paystack",
     "persona",
     "plaid",
@@ -154,6 +157,8 @@ const TEXTS: &[(&str, &str)] = &embedded![
     "cavage",
     "kong-hmac",
     "apisix-hmac",
+    "aws-sigv4",
+    "aws-sns",
 ];
 
 static PRESETS: LazyLock<Vec<Arc<Scheme>>> =

@@ -92,7 +92,11 @@ impl Scheme {
         let found = elsewhere.iter().find_map(|(what, name)| Some(format!("{what}: {}", name.as_ref()?)));
         found.unwrap_or_else(|| {
             let written = sig.header.names().first().or_else(|| sig.headers.first());
-            written.map_or_else(|| self.header().to_owned(), Clone::clone)
+            match (written, self.header()) {
+                (Some(written), _) => written.clone(),
+                (None, "") => "in the body".to_owned(),
+                (None, header) => header.to_owned(),
+            }
         })
     }
 }

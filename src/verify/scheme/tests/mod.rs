@@ -47,6 +47,7 @@ impl Sent {
         let form = scheme.spec().signed.as_ref().is_some_and(|signed| signed.contains("form."));
         let media_type = if form { "application/x-www-form-urlencoded" } else { "application/json" };
         sent.add("content-type", media_type);
+        sent.add("host", "hooks.example");
         sent.url = scheme.needs_url().then(|| "https://hooks.example/hooks/a?b=c".to_owned());
         let made = scheme.sign(key, &sent.head(), &[body], NOW, None);
         assert!(!made.is_empty());
