@@ -127,6 +127,9 @@ pub(in crate::verify) struct Fields<'b>(Vec<(Decoded<'b>, Decoded<'b>)>);
 impl<'b> Fields<'b> {
     /// Reads a form; `None` where an escape is broken or there are too many fields.
     pub(in crate::verify) fn parse(body: &'b [u8]) -> Option<Self> {
+        // One look at the whole spares one at each name and value.
+        let escaped = memchr2(b'%', b'+', body).is_some();
+        let decoded = |text| if escaped { unescape(text, true) } else { Some(Cow::Borrowed(text)) };
         let mut fields = Vec::with_capacity(32);
         let mut rest = body;
         while !rest.is_empty() {
@@ -141,7 +144,7 @@ impl<'b> Fields<'b> {
             }
             let at = memchr(b'=', pair).unwrap_or(pair.len());
             let (name, value) = pair.split_at_checked(at)?;
-            fields.push((unescape(name, true)?, unescape(value.get(1..).unwrap_or_default(), true)?));
+            fields.push((decoded(name)?, decoded(value.get(1..).unwrap_or_default())?));
         }
         Some(Self(fields))
     }
@@ -163,8 +166,11 @@ impl<'b> Fields<'b> {
     /// Every different pair of name and value, sorted, one after the other with nothing in between.
     pub(super) fn sorted(&self) -> Vec<u8> {
         let mut pairs: Vec<_> = self.0.iter().collect();
-        pairs.sort_unstable();
-        pairs.dedup();
+        // Many senders write them sorted.
+        if !pairs.is_sorted_by(|one, next| one < next) {
+            pairs.sort_unstable();
+            pairs.dedup();
+        }
         let mut joined = Vec::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len()).sum());
         for (name, value) in pairs {
             joined.extend_from_slice(name);

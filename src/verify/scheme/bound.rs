@@ -37,7 +37,7 @@ impl Bound {
                 },
                 Err(_) => None,
             },
-            (None, Some(name)) if head.target.contains(&format!("{name}=")) => {
+            (None, Some(name)) if head.target.contains('?') && head.target.contains(name.as_str()) => {
                 Some(query_value(head.target, name).unwrap_or_default())
             }
             _ => None,

@@ -3,6 +3,8 @@
 //! Not a URL parser: the URL is the configured one with the target as received. Invariant: only the port, the
 //! query as a whole, or the escapes that HubSpot names, ever differ from what was received.
 
+use std::borrow::Cow;
+
 use super::spec::UrlForm;
 
 /// The escapes that HubSpot decodes before it signs.
@@ -23,19 +25,19 @@ const DECODED: [(&str, &str); 12] = [
 
 impl UrlForm {
     /// The URL in this form.
-    pub(super) fn apply(self, url: &str) -> String {
+    pub(super) fn apply(self, url: &str) -> Cow<'_, str> {
         match self {
-            Self::AsIs => url.to_owned(),
-            Self::StripQuery => url.split('?').next().unwrap_or_default().to_owned(),
-            Self::StripPort => with_port(url, |_, host, _| host.to_owned()),
-            Self::DefaultPort => with_port(url, |scheme, host, port| match (port, scheme) {
+            Self::AsIs => Cow::Borrowed(url),
+            Self::StripQuery => Cow::Borrowed(url.split('?').next().unwrap_or_default()),
+            Self::StripPort => Cow::Owned(with_port(url, |_, host, _| host.to_owned())),
+            Self::DefaultPort => Cow::Owned(with_port(url, |scheme, host, port| match (port, scheme) {
                 (Some(port), _) => format!("{host}:{port}"),
                 (None, "https") => format!("{host}:443"),
                 (None, _) => format!("{host}:80"),
-            }),
-            Self::Decoded => DECODED.iter().fold(url.to_owned(), |url, (escape, plain)| {
+            })),
+            Self::Decoded => Cow::Owned(DECODED.iter().fold(url.to_owned(), |url, (escape, plain)| {
                 url.replace(escape, plain).replace(&escape.to_ascii_lowercase(), plain)
-            }),
+            })),
         }
     }
 }

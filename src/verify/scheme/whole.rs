@@ -11,7 +11,6 @@ use http::header::CONTENT_TYPE;
 use md5::{Digest as _, Md5};
 use serde_json::Value;
 use sha2::Sha256;
-use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::body::{Fields, json};
@@ -19,6 +18,7 @@ use super::bound::Bound;
 use super::candidates::Candidates;
 use super::extract::{SignatureCredential, message_id};
 use super::key::Keyed;
+use super::spec::UrlForm;
 use super::template::{Facts, Part, Template};
 use super::{IdPlace, Place, Scheme, TimestampPlace};
 use crate::credential::Head;
@@ -34,8 +34,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// A verification that waits for the whole body.
 pub(super) struct Whole {
     keyed: Keyed,
-    /// For each form of the URL, the parts that the head tells; `None` for those that the body tells.
-    rendered: Vec<Vec<Option<Vec<u8>>>>,
+    /// The parts that the head tells; `None` for those that the body tells, and for the URL.
+    rendered: Vec<Option<Vec<u8>>>,
+    /// The URL, where it is signed.
+    url: Option<String>,
     bound: Bound,
     is_form: bool,
 }
@@ -47,6 +49,15 @@ struct Document<'b> {
     form: Option<Fields<'b>>,
     /// Its fields in the order in which they are signed, where they are; empty where the body is no form.
     sorted: Vec<u8>,
+}
+
+/// What the signed bytes are put together from, besides the body as a whole.
+struct Source<'s> {
+    rendered: &'s [Option<Vec<u8>>],
+    /// In the form that is tried.
+    url: Option<&'s str>,
+    item: Option<&'s Value>,
+    said: &'s Said<'s>,
 }
 
 /// What one item says of itself.
@@ -64,31 +75,21 @@ impl Whole {
         head: &Head<'_>,
         credential: &SignatureCredential,
     ) -> Option<Self> {
-        let mut urls: SmallVec<[Option<String>; 3]> = SmallVec::new();
-        let mut rendered = Vec::with_capacity(scheme.url_forms().len());
-        for form in scheme.url_forms() {
-            let url = head.url.map(|url| form.apply(url));
-            if urls.contains(&url) {
-                continue;
-            }
-            let head = Head { url: url.as_deref(), ..*head };
-            let facts = Facts::of(&head, credential, keyed.secret());
-            let parts = scheme.template.iter().flat_map(Template::parts);
-            rendered.push(
-                parts
-                    .map(|part| {
-                        if scheme.is_told_by_body(part) {
-                            Some(None)
-                        } else {
-                            part.bytes(&facts).map(|bytes| Some(bytes.to_vec()))
-                        }
-                    })
-                    .collect::<Option<Vec<_>>>()?,
-            );
-            urls.push(url);
+        let facts = Facts::of(head, credential, keyed.secret());
+        let signs_url = scheme.signs(&Part::Url);
+        let url = head.url.filter(|_| signs_url).map(str::to_owned);
+        if signs_url && url.is_none() {
+            return None;
         }
+        let render = |part: &Part| {
+            if *part == Part::Url || scheme.is_told_by_body(part) {
+                return Some(None);
+            }
+            part.bytes(&facts).map(|bytes| Some(bytes.to_vec()))
+        };
+        let rendered = scheme.template.iter().flat_map(Template::parts).map(render).collect::<Option<_>>()?;
         let bound = Bound::read(scheme.spec.bind.as_ref(), head);
-        Some(Self { keyed: keyed.clone(), rendered, bound, is_form: is_form(head) })
+        Some(Self { keyed: keyed.clone(), rendered, url, bound, is_form: is_form(head) })
     }
 
     /// The verdict.
@@ -110,20 +111,21 @@ impl Whole {
             if let Keyed::Token { digest, .. } = &self.keyed {
                 any = tags.iter().fold(any, |any, tag| any | digest.ct_eq(tag));
             }
-            for rendered in &self.rendered {
-                match &self.keyed {
-                    Keyed::Public(key) => {
-                        let message = document.message(scheme, rendered, item, &said)?;
-                        let holds = signatures.iter().any(|one| key.verify(&message, one));
-                        any |= Choice::from(u8::from(holds));
-                    }
-                    _ => {
-                        let tag = self.tag(scheme, rendered, &document, item, &said)?;
-                        any = tags.iter().fold(any, |any, candidate| any | tag.ct_eq(candidate));
-                    }
+            for url in self.urls(scheme) {
+                if scheme.template.is_none() {
+                    break;
+                }
+                let source = Source { rendered: &self.rendered, url: url.as_deref(), item, said: &said };
+                if let Keyed::Public(key) = &self.keyed {
+                    let message = document.message(scheme, &source)?;
+                    let holds = signatures.iter().any(|one| key.verify(&message, one));
+                    any |= Choice::from(u8::from(holds));
+                } else {
+                    let tag = self.tag(scheme, &document, &source)?;
+                    any = tags.iter().fold(any, |any, candidate| any | tag.ct_eq(candidate));
                 }
                 // Which form of the URL was signed is no secret: once one holds, the others need no hashing.
-                if scheme.template.is_none() || bool::from(any) {
+                if bool::from(any) {
                     break;
                 }
             }
@@ -132,18 +134,22 @@ impl Whole {
         Some(finding)
     }
 
-    fn tag(
-        &self,
-        scheme: &Scheme,
-        rendered: &[Option<Vec<u8>>],
-        document: &Document<'_>,
-        item: Option<&Value>,
-        said: &Said<'_>,
-    ) -> Option<Tag> {
+    /// The forms of the URL that may have been signed, each once; one `None` where it is not signed.
+    fn urls<'s>(&'s self, scheme: &'s Scheme) -> impl Iterator<Item = Option<Cow<'s, str>>> {
+        let forms = if self.url.is_some() { scheme.url_forms() } else { &[UrlForm::AsIs] };
+        let apply = |form: &UrlForm| self.url.as_deref().map(|url| form.apply(url));
+        let earlier = move |at: usize| forms.iter().take(at).map(apply);
+        forms.iter().map(apply).enumerate().filter_map(move |(at, url)| {
+            let is_new = earlier(at).all(|tried| tried != url);
+            is_new.then_some(url)
+        })
+    }
+
+    fn tag(&self, scheme: &Scheme, document: &Document<'_>, source: &Source<'_>) -> Option<Tag> {
         match &self.keyed {
             Keyed::Mac { key, .. } => {
                 let mut mac = key.begin();
-                document.feed(scheme, rendered, item, said, |bytes| mac.update(bytes))?;
+                document.feed(scheme, source, |bytes| mac.update(bytes))?;
                 Some(mac.finish())
             }
             Keyed::Token { digest, .. } => Some(digest.clone()),
@@ -153,18 +159,25 @@ impl Whole {
 
     /// The tag of the first form and the first item, for samples and explanations.
     pub(super) fn first_tag(&self, scheme: &Scheme, body: &[u8]) -> Option<Tag> {
-        let document = Document::read(scheme, body, self.is_form)?;
-        let item = document.items(scheme)?.into_iter().next()?;
-        let said = document.said(scheme, item, &mut Finding::refused())?;
-        self.tag(scheme, self.rendered.first()?, &document, item, &said)
+        self.first(scheme, body, |document, source| self.tag(scheme, document, source))
     }
 
     /// The signed bytes of the first form and the first item.
     pub(super) fn first_message(&self, scheme: &Scheme, body: &[u8]) -> Option<Vec<u8>> {
+        self.first(scheme, body, |document, source| document.message(scheme, source))
+    }
+
+    fn first<T>(
+        &self,
+        scheme: &Scheme,
+        body: &[u8],
+        make: impl FnOnce(&Document<'_>, &Source<'_>) -> Option<T>,
+    ) -> Option<T> {
         let document = Document::read(scheme, body, self.is_form)?;
         let item = document.items(scheme)?.into_iter().next()?;
         let said = document.said(scheme, item, &mut Finding::refused())?;
-        document.message(scheme, self.rendered.first()?, item, &said)
+        let url = self.urls(scheme).next()?;
+        make(&document, &Source { rendered: &self.rendered, url: url.as_deref(), item, said: &said })
     }
 }
 
@@ -234,35 +247,22 @@ impl<'b> Document<'b> {
         candidates.checked().ok().map(Some)
     }
 
-    fn message(
-        &self,
-        scheme: &Scheme,
-        rendered: &[Option<Vec<u8>>],
-        item: Option<&Value>,
-        said: &Said<'_>,
-    ) -> Option<Vec<u8>> {
+    fn message(&self, scheme: &Scheme, source: &Source<'_>) -> Option<Vec<u8>> {
         let mut message = Vec::with_capacity(self.body.len() + 128);
-        self.feed(scheme, rendered, item, said, |bytes| message.extend_from_slice(bytes))?;
+        self.feed(scheme, source, |bytes| message.extend_from_slice(bytes))?;
         Some(message)
     }
 
     /// Hands every piece of the signed bytes to `sink`, in order; `None` as soon as one is missing.
-    fn feed(
-        &self,
-        scheme: &Scheme,
-        rendered: &[Option<Vec<u8>>],
-        item: Option<&Value>,
-        said: &Said<'_>,
-        mut sink: impl FnMut(&[u8]),
-    ) -> Option<()> {
+    fn feed(&self, scheme: &Scheme, source: &Source<'_>, mut sink: impl FnMut(&[u8])) -> Option<()> {
         let template = scheme.template.as_ref()?;
         for (at, part) in template.parts().enumerate() {
             if at == template.before.len() && template.body {
                 sink(self.body);
             }
-            match rendered.get(at)? {
+            match source.rendered.get(at)? {
                 Some(bytes) => sink(bytes),
-                None => sink(&self.late(part, item, said)?),
+                None => sink(&self.late(part, source)?),
             }
         }
         if template.after.is_empty() && template.body {
@@ -271,13 +271,14 @@ impl<'b> Document<'b> {
         Some(())
     }
 
-    fn late<'d>(&'d self, part: &Part, item: Option<&'d Value>, said: &'d Said<'_>) -> Option<Cow<'d, [u8]>> {
+    fn late<'d>(&'d self, part: &Part, source: &'d Source<'_>) -> Option<Cow<'d, [u8]>> {
         Some(match part {
-            Part::Timestamp => Cow::Borrowed(said.timestamp.as_deref()?),
-            Part::Id => Cow::Borrowed(said.id.as_deref()?),
-            Part::Json { path, optional } => match path.find(item?) {
+            Part::Url => Cow::Borrowed(source.url?.as_bytes()),
+            Part::Timestamp => Cow::Borrowed(source.said.timestamp.as_deref()?),
+            Part::Id => Cow::Borrowed(source.said.id.as_deref()?),
+            Part::Json { path, optional } => match path.find(source.item?) {
                 None | Some(Value::Null) if *optional => Cow::Borrowed(b"".as_slice()),
-                _ => path.text(item?)?,
+                _ => path.text(source.item?)?,
             },
             Part::Form(field) => Cow::Borrowed(self.form.as_ref()?.only(field)?),
             Part::FormSorted => Cow::Borrowed(self.sorted.as_slice()),
