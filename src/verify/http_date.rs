@@ -1,7 +1,8 @@
 //! The date of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`. Pure.
 //!
 //! Not the two obsolete forms, which no sender of webhooks writes. Invariant: a date is one instant or none; the
-//! text as it arrived is what is signed. Spec: RFC 9110 §5.6.7 (IMF-fixdate).
+//! text as it arrived is what is signed. Spec: RFC 9110 §5.6.7 (IMF-fixdate); for the spelling of Scalr,
+//! `Sun 06 Nov 1994 08:49:37 UTC`, the rule `scalr-signature` of adnanh/webhook.
 
 use super::timestamp::{Unit, civil_from_days};
 use crate::clock::UnixMillis;
@@ -37,6 +38,17 @@ pub(super) fn parse_zoned(text: &[u8]) -> Option<UnixMillis> {
     Unit::Rfc3339.parse(format!("{year}-{month:02}-{day}T{time}{zone}").as_bytes())
 }
 
+/// Reads a date in Scalr's spelling; `None` for anything else.
+pub(super) fn parse_utc(text: &[u8]) -> Option<UnixMillis> {
+    let (weekday, rest) = text.strip_suffix(b"UTC")?.split_at_checked(3)?;
+    parse(&[weekday, b",", rest, b"GMT"].concat())
+}
+
+/// Writes a date in Scalr's spelling.
+pub(super) fn render_utc(time: UnixMillis) -> String {
+    render(time).replacen(',', "", 1).replacen("GMT", "UTC", 1)
+}
+
 /// Writes a date.
 pub(super) fn render(time: UnixMillis) -> String {
     let seconds = time.seconds();
@@ -54,7 +66,7 @@ pub(super) fn render(time: UnixMillis) -> String {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{parse, parse_zoned, render};
+    use super::{parse, parse_utc, parse_zoned, render, render_utc};
     use crate::clock::UnixMillis;
 
     #[test]
@@ -76,6 +88,23 @@ mod tests {
             assert_eq!(parse(wrong.as_bytes()), None, "{wrong}");
         }
     }
+    #[test]
+    fn so_has_that_of_scalr() {
+        let text = "Sun 06 Nov 1994 08:49:37 UTC";
+        assert_eq!(parse_utc(text.as_bytes()), Some(UnixMillis(784_111_777_000)));
+        assert_eq!(render_utc(UnixMillis(784_111_777_000)), text);
+        for wrong in [
+            "",
+            "UTC",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun 06 Nov 1994 08:49:37 GMT",
+            "Mon 06 Nov 1994 08:49:37 UTC",
+        ] {
+            assert_eq!(parse_utc(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
     #[test]
     fn a_zoned_date_is_one_instant_or_none() {
         let seconds = |text: &str| parse_zoned(text.as_bytes()).map(UnixMillis::seconds);

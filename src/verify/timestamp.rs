@@ -20,9 +20,15 @@ pub enum Unit {
     Ms,
     /// A date and time with an offset.
     Rfc3339,
+    /// A date and time in UTC that does not say so: RFC 3339 without the `Z`.
+    #[serde(rename = "iso-utc")]
+    IsoUtc,
     /// As in HTTP's `Date`.
     #[serde(rename = "http-date")]
     HttpDate,
+    /// As Scalr writes `Date`: without a comma, in `UTC`.
+    #[serde(rename = "utc-date")]
+    UtcDate,
 }
 
 /// Why a signed time is not accepted.
@@ -64,7 +70,9 @@ impl Unit {
             Self::S => Some(UnixMillis(canonical_digits(text, 13)? * 1000)),
             Self::Ms => Some(UnixMillis(canonical_digits(text, 16)?)),
             Self::Rfc3339 => rfc3339(text),
+            Self::IsoUtc => rfc3339(&[text, b"Z"].concat()),
             Self::HttpDate => http_date::parse(text),
+            Self::UtcDate => http_date::parse_utc(text),
         }
     }
 
@@ -75,7 +83,9 @@ impl Unit {
             Self::S => time.seconds().max(0).to_string(),
             Self::Ms => time.0.max(0).to_string(),
             Self::Rfc3339 => render_rfc3339(time),
+            Self::IsoUtc => render_rfc3339(time).replace('Z', ""),
             Self::HttpDate => http_date::render(time),
+            Self::UtcDate => http_date::render_utc(time),
         }
     }
 
@@ -86,7 +96,9 @@ impl Unit {
             Self::S => "s",
             Self::Ms => "ms",
             Self::Rfc3339 => "rfc3339",
+            Self::IsoUtc => "iso-utc",
             Self::HttpDate => "http-date",
+            Self::UtcDate => "utc-date",
         }
     }
 }
@@ -292,6 +304,16 @@ mod tests {
             let time = UnixMillis(day * 86_400_000);
             let text = Unit::Rfc3339.render(time);
             assert_eq!(Unit::Rfc3339.parse(text.as_bytes()), Some(time), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_does_not_say_that_it_is_utc_must_not_say_anything_else() {
+        let at = |text: &str| Unit::IsoUtc.parse(text.as_bytes()).map(|time| time.0);
+        assert_eq!(at("2024-03-27T15:42:29.551"), Some(1_711_554_149_551));
+        assert_eq!(Unit::IsoUtc.render(UnixMillis(1_711_554_149_000)), "2024-03-27T15:42:29");
+        for wrong in ["2024-03-27T15:42:29Z", "2024-03-27T15:42:29+00:00", "2024-03-27", ""] {
+            assert_eq!(at(wrong), None, "{wrong}");
         }
     }
 }
