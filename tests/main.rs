@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod deploy;
 mod drain;
+mod handshakes;
 mod hostile;
 mod integrations;
 mod keys;

@@ -141,7 +141,7 @@ fn routed(path: &'static str) -> Result<Run, BoxError> {
         let checked = CheckedPath::parse(black_box(path));
         checked.is_ok_and(|path| {
             matches!(
-                table.find(&Method::GET, &path),
+                table.find(&Method::GET, &path).found,
                 countersign::proxy::route::Found::Route { index: 3, .. }
             )
         })

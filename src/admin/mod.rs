@@ -10,6 +10,7 @@
 //! | `/api/integrations` | `POST` create, `GET` list (`?workspaceId=`) |
 //! | `/api/integrations/{id or name}` | `GET`, `PATCH`, `DELETE` |
 //! | `/api/integrations/{id or name}/rotate-secret` | `POST` |
+//! | `/api/integrations/{id or name}/handshake/reveal` | `POST` |
 //!
 //! Not the data path: nothing here verifies a request of a sender. Invariants: no handler runs without the
 //! admin token; a secret is in the answer that created it and nowhere else; a field that nothing enforces is
@@ -97,6 +98,7 @@ pub fn router(state: Arc<AdminState>) -> Router {
             get(integrations::get).patch(integrations::update::patch).delete(integrations::delete),
         )
         .route("/api/integrations/{integration}/rotate-secret", post(integrations::rotate::rotate))
+        .route("/api/integrations/{integration}/handshake/reveal", post(integrations::reveal::reveal))
         .route_layer(from_fn_with_state(Arc::clone(&state), require_fresh_keys))
         .route("/api/schemes", get(schemes::list))
         .route("/api/schemes/{scheme}", get(schemes::get))

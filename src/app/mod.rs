@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `traffic-N` | one runtime, one socket, one pool of upstream connections per core |
 //! | `store-sync` | snapshot and change log into the mirror |
-//! | `admin` | the admin and ops ports |
+//! | `admin` | the admin and ops ports, and the keeping of secrets that senders hand over |
 
 mod parts;
 
@@ -108,7 +108,7 @@ pub fn start(config: &Config, admin_token: Secret, clock: Arc<dyn Clock>) -> Res
     let (store, keyring) = open_store(config)?;
     refuse_wrong_keks(config, &keyring)?;
     let sockets = Sockets::bind(config)?;
-    let parts = Parts::new(config, &routes, store, keyring, clock);
+    let (parts, capture_task) = Parts::new(config, &routes, store, keyring, clock);
     let (drain, drain_watcher) = drain::channel();
     let (end, end_watcher) = drain::channel();
 
@@ -117,7 +117,7 @@ pub fn start(config: &Config, admin_token: Secret, clock: Arc<dyn Clock>) -> Res
         (sockets.traffic.address, sockets.admin.local_addr()?, sockets.ops.local_addr()?);
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,
-        parts.spawn_side_ports(admin_state, sockets.admin, sockets.ops, end_watcher)?,
+        parts.spawn_side_ports(admin_state, sockets.admin, sockets.ops, capture_task, end_watcher)?,
     ];
     let traffic_threads = parts.spawn_traffic(config, routes, sockets.traffic.sockets, &drain_watcher)?;
     parts.readiness.set_listening();

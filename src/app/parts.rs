@@ -24,6 +24,7 @@ use crate::proxy::route::{CredentialKind, Table};
 use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
+use crate::store::capture::{CaptureTask, Captures, captures};
 use crate::store::seal::Keyring;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
@@ -46,6 +47,7 @@ pub(super) struct Parts {
     connections: Arc<Connections>,
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
+    captures: Captures,
     route_names: Vec<String>,
 }
 
@@ -56,7 +58,7 @@ impl Parts {
         store: Arc<dyn Store>,
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+    ) -> (Self, CaptureTask) {
         let route_names: Vec<String> = routes.routes().iter().map(|route| route.name.clone()).collect();
         let mirror = Arc::new(Mirror::new());
         let ring = KeyRing::new(
@@ -67,10 +69,13 @@ impl Parts {
         );
         let decoder = Decoder::new(keyring, &config.store.namespace);
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
-        Self {
+        let writer = Arc::new(writer);
+        let (captures, capture_task) = captures(Arc::clone(&writer));
+        let parts = Self {
             store,
             decoder,
-            writer: Arc::new(writer),
+            writer,
+            captures,
             ring: Arc::new(ring),
             readiness: Arc::new(Readiness::default()),
             metrics: Arc::new(Metrics::new(&route_names)),
@@ -78,7 +83,8 @@ impl Parts {
             budget: Budget::new(config.limits.body_budget),
             clock,
             route_names,
-        }
+        };
+        (parts, capture_task)
     }
 
     pub(super) fn admin_state(&self, config: &Config, routes: &Table, token: Secret) -> Arc<AdminState> {
@@ -111,6 +117,7 @@ impl Parts {
         admin_state: Arc<AdminState>,
         admin: std::net::TcpListener,
         ops: std::net::TcpListener,
+        capture_task: CaptureTask,
         end: Watcher,
     ) -> Result<JoinHandle<()>, StartError> {
         let state = Arc::new(Ops {
@@ -123,6 +130,8 @@ impl Parts {
         });
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
+            // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
+            drop(tokio::spawn(capture_task.run()));
             let ports = async {
                 let (admin, ops) = (listen(admin)?, listen(ops)?);
                 tokio::try_join!(
@@ -157,6 +166,7 @@ impl Parts {
                 idle: config.limits.body_idle_timeout,
             },
             public_url: config.listener.public_url.clone(),
+            captures: self.captures.clone(),
             decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics), self.route_names.clone())),
         });
         let settings = Arc::new(listener_settings(config));

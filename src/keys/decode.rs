@@ -8,13 +8,18 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::entry::{IntegrationEntry, KeyEntry, PreviousVerifyKey, Usage};
+use super::entry::{HandshakeEntry, IntegrationEntry, KeyEntry, PreviousVerifyKey, Usage};
+use super::handshake::HandshakeSettings;
 use super::record::{ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, WebhookKey, Workspace};
+use crate::secret::Secret;
 use crate::store::seal::{Keyring, SealPlace};
+use crate::verify::handshake::Settings;
 use crate::verify::scheme::{self, Scheme, SchemeChoice, VerifyKey};
 
 /// The field name under which every record's secret is sealed.
 pub const SECRET_FIELD: &str = "secret";
+/// The field name under which an integration's verify token is sealed.
+pub const VERIFY_TOKEN_FIELD: &str = "handshake.verifyToken";
 
 /// Opens what one namespace holds.
 #[derive(Debug, Clone)]
@@ -141,7 +146,12 @@ impl Decoder {
             Some(id) => Some(header(&id.to_string())?),
             None => None,
         };
+        let handshake = match record.handshake.as_ref() {
+            Some(settings) => Some(self.handshake(key, settings)?),
+            None => None,
+        };
         Ok(IntegrationEntry {
+            handshake,
             name_header: header(&record.name)?,
             workspace_header,
             scheme,
@@ -152,11 +162,22 @@ impl Decoder {
         })
     }
 
+    fn handshake(&self, key: RecordKey, settings: &HandshakeSettings) -> Result<HandshakeEntry, String> {
+        let verify_token = match settings.verify_token.as_ref() {
+            Some(sealed) => Some(self.opened(key, VERIFY_TOKEN_FIELD, sealed)?),
+            None => None,
+        };
+        Ok(HandshakeEntry { settings: Settings { verify_token }, until: settings.until })
+    }
+
     fn verify_key(&self, key: RecordKey, scheme: &Scheme, sealed: &Sealed) -> Result<VerifyKey, String> {
-        let place =
-            SealPlace { namespace: &self.namespace, key, field: SECRET_FIELD, version: sealed.version };
-        let secret = self.keyring.open(&place, sealed).map_err(|error| error.to_string())?;
+        let secret = self.opened(key, SECRET_FIELD, sealed)?;
         scheme.prepare(&secret).map_err(|error| error.to_string())
+    }
+
+    fn opened(&self, key: RecordKey, field: &'static str, sealed: &Sealed) -> Result<Secret, String> {
+        let place = SealPlace { namespace: &self.namespace, key, field, version: sealed.version };
+        self.keyring.open(&place, sealed).map_err(|error| error.to_string())
     }
 }
 

@@ -11,6 +11,8 @@ use http::HeaderValue;
 
 use super::record::{Integration, Sealed, WebhookKey};
 use crate::clock::UnixMillis;
+use crate::credential::Head;
+use crate::verify::handshake::{Asked, Settings};
 use crate::verify::scheme::{Scheme, VerifyKey};
 
 /// How often and when a record was used. Relaxed counters, never part of the change log.
@@ -88,12 +90,22 @@ pub struct IntegrationEntry {
     pub secret: VerifyKey,
     /// The secret before the last rotation, keyed.
     pub previous_secret: Option<PreviousVerifyKey>,
+    /// What its scheme's handshake is answered with; `None` = it is not answered.
+    pub handshake: Option<HandshakeEntry>,
     /// `Countersign-Integration`.
     pub name_header: HeaderValue,
     /// `Countersign-Workspace-Id`, where a workspace owns it.
     pub workspace_header: Option<HeaderValue>,
     /// Use, carried over from revision to revision.
     pub usage: Arc<Usage>,
+}
+
+/// An enabled handshake, ready to answer.
+pub struct HandshakeEntry {
+    /// What the answer is made of besides the secret.
+    pub settings: Settings,
+    /// Until when a secret may be handed over, where the scheme is such.
+    pub until: Option<UnixMillis>,
 }
 
 /// Which of a record's two secrets (or API keys) verified a request.
@@ -151,6 +163,22 @@ impl KeyEntry {
 }
 
 impl IntegrationEntry {
+    /// What a handshake is judged by; `None` where handshakes are not enabled.
+    #[must_use]
+    pub fn asked<'a>(&'a self, head: &'a Head<'a>, now: UnixMillis) -> Option<Asked<'a>> {
+        let settings = &self.handshake.as_ref()?.settings;
+        let previous = self.previous_secret.as_ref().filter(|previous| now < previous.until);
+        let previous = previous.map(|previous| &previous.key);
+        Some(Asked { head, scheme: &self.scheme, key: &self.secret, previous, settings })
+    }
+
+    /// Whether a secret may be handed over at `now`.
+    #[must_use]
+    pub fn awaits_secret(&self, now: UnixMillis) -> bool {
+        let until = self.handshake.as_ref().and_then(|handshake| handshake.until);
+        self.record.is_active && until.is_some_and(|until| now < until)
+    }
+
     /// Whether what verified a request with `earlier` still verifies with this, later, entry.
     #[must_use]
     pub fn still_honours(&self, earlier: &Self, which: Which, now: UnixMillis) -> bool {

@@ -7,6 +7,7 @@
 
 pub mod decode;
 pub mod entry;
+pub mod handshake;
 pub mod mirror;
 pub mod record;
 pub mod ring;

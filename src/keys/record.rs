@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::handshake::{Captured, HandshakeSettings};
 use crate::clock::UnixMillis;
 use crate::verify::scheme::SchemeChoice;
 
@@ -251,6 +252,12 @@ pub struct Integration {
     /// The secret that still verifies during the overlap of a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousSecret>,
+    /// Set while the handshake of its scheme is answered; absent = it is refused as any unverified request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<HandshakeSettings>,
+    /// Set where the sender handed over the present secret in a handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Captured>,
 }
 
 /// The secret that a rotation of an integration replaced.

@@ -102,6 +102,14 @@ pub async fn read(
     Ok(Buffered { chunks, length, _share: share })
 }
 
+impl Buffered {
+    /// A copy in one piece; `None` where it has more than `most` bytes.
+    #[must_use]
+    pub fn gathered(&self, most: u64) -> Option<Vec<u8>> {
+        (self.length <= most).then(|| self.chunks.iter().flat_map(|chunk| chunk.iter().copied()).collect())
+    }
+}
+
 /// A body on its way upstream.
 #[derive(Debug)]
 pub enum ForwardBody {

@@ -1,10 +1,12 @@
 //! What the head of a request decides about its credentials: locate → candidates → credential → check.
 //!
 //! Not the body's business, which is the pipeline's. Invariants: a credential that is present and wrong
-//! refuses the request, whatever other credential there is; the next kind is tried only where one is absent.
+//! refuses the request, whatever other credential there is; the next kind is tried only where one is absent; an
+//! unsigned handshake that its integration enables is one before it is anything else.
 
 use smallvec::SmallVec;
 
+use super::handshake::{self, Opening};
 use super::rejection::Rejection;
 use super::route::{CredentialKind, Route, Verify};
 use super::target_rule;
@@ -14,6 +16,23 @@ use crate::keys::ring::KeysNow;
 use crate::keys::{Candidates, Locator, LookupError};
 use crate::telemetry::decision::Decision;
 use crate::verify::{AuthenticSet, Checked, Facts, Verification, check};
+
+/// What the head is.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per request, moved once; a box would be an allocation")]
+pub(super) enum Judgement {
+    /// An unsigned handshake: no credential is asked for, and nothing is forwarded.
+    Handshake(Opening),
+    /// A request with credentials.
+    Credentials(Judged),
+}
+
+/// What the head is, as far as one kind of credential goes.
+#[expect(clippy::large_enum_variant, reason = "as for `Checked`: one per credential, moved once")]
+enum Examined {
+    Handshake(Opening),
+    Checked(Checked),
+}
 
 /// What the head says of every credential that the route asks for, in the route's order.
 #[derive(Debug)]
@@ -78,13 +97,14 @@ pub(super) fn judge(
     integration: Option<&str>,
     facts: &Facts<'_>,
     decision: &mut Decision,
-) -> Result<Judged, Rejection> {
+) -> Result<Judgement, Rejection> {
     let Verify::Kinds { kinds, all } = &route.verify else { return Err(Rejection::Internal) };
     let mut judged = Judged { checks: SmallVec::new(), in_doubt: false };
     for kind in kinds {
         decision.kind = Some(*kind);
         match examine(keys, *kind, route, integration, facts, decision, &mut judged.in_doubt)? {
-            Some(checked) => judged.checks.push(checked),
+            Some(Examined::Handshake(opening)) => return Ok(Judgement::Handshake(opening)),
+            Some(Examined::Checked(checked)) => judged.checks.push(checked),
             None if *all => return Err(Rejection::Absent),
             None => continue,
         }
@@ -92,7 +112,7 @@ pub(super) fn judge(
             break;
         }
     }
-    if judged.checks.is_empty() { Err(Rejection::Absent) } else { Ok(judged) }
+    if judged.checks.is_empty() { Err(Rejection::Absent) } else { Ok(Judgement::Credentials(judged)) }
 }
 
 /// One kind of credential, as far as the head decides; `None` where it is absent.
@@ -104,7 +124,7 @@ fn examine(
     facts: &Facts<'_>,
     decision: &mut Decision,
     in_doubt: &mut bool,
-) -> Result<Option<Checked>, Rejection> {
+) -> Result<Option<Examined>, Rejection> {
     let located = match kind {
         CredentialKind::ApiKey => api_key::extract(facts.head.headers, route.bearer).map(Locator::ApiKey),
         CredentialKind::Signature => signature::locate(facts.head.headers).map(Locator::Signature),
@@ -115,11 +135,13 @@ fn examine(
     let Some(locator) = present(located)? else { return Ok(None) };
     let candidates = keys.find(&locator)?;
     decision.note(&candidates);
-    if let Candidates::Integration(entry) = &candidates
-        && entry.scheme.needs_url()
-        && facts.head.url.is_none()
-    {
-        return Err(Rejection::NoPublicUrl);
+    if let Candidates::Integration(entry) = &candidates {
+        if let Some(opening) = handshake::opening(entry, route, facts)? {
+            return Ok(Some(Examined::Handshake(opening)));
+        }
+        if entry.scheme.needs_url() && facts.head.url.is_none() {
+            return Err(Rejection::NoPublicUrl);
+        }
     }
     let damaged = matches!(candidates, Candidates::Signature { damaged: true, .. });
     *in_doubt |= damaged;
@@ -129,7 +151,7 @@ fn examine(
     if let Checked::AwaitsBody(verification) = &mut checked {
         target_rule::check_method(facts.head.method, verification)?;
     }
-    Ok(Some(checked))
+    Ok(Some(Examined::Checked(checked)))
 }
 
 /// A refusal that blames the sender, unless a damaged key could have been theirs: then it is our fault.

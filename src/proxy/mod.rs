@@ -11,6 +11,7 @@ pub mod head;
 pub mod path;
 pub mod route;
 
+mod handshake;
 mod judge;
 
 pub mod body;

@@ -15,9 +15,10 @@ use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use super::answer::AnswerBody;
-use super::body::{self, BodyLimits, ForwardBody, Streamed};
+use super::body::{self, BodyFault, BodyLimits, Buffered, ForwardBody, Streamed};
 use super::budget::Budget;
-use super::judge::{Judged, judge};
+use super::handshake::{self, Opening, Settled};
+use super::judge::{Judged, Judgement, judge};
 use super::path::CheckedPath;
 use super::rejection::{REQUEST_ID, Rejection};
 use super::request_id::RequestId;
@@ -28,8 +29,10 @@ use crate::credential::{Head, api_key};
 use crate::guard::{self, Admitted};
 use crate::keys::ring::KeyRing;
 use crate::listener::Handler;
+use crate::store::capture::Captures;
 use crate::telemetry::decision::{Decision, Decisions};
 use crate::upstream::{Outbound, Upstream};
+use crate::verify::handshake::Answer;
 use crate::verify::{AuthenticSet, Facts};
 
 /// What every runtime shares.
@@ -46,6 +49,8 @@ pub struct Shared {
     pub body_limits: BodyLimits,
     /// The URL prefix that senders call, for schemes that sign the URL.
     pub public_url: Option<String>,
+    /// Where secrets go that senders hand over in handshakes.
+    pub captures: Captures,
     /// Where decisions are recorded.
     pub decisions: Arc<Decisions>,
 }
@@ -67,18 +72,14 @@ impl Handler for Proxy {
         let mut decision = Decision::new(id.clone(), peer.ip());
         let conduct = self.conduct(request, peer.ip(), begun, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or(Err(Rejection::Internal));
-        let mut response = match outcome {
-            Ok(response) => response,
-            Err(rejection) => {
-                decision.refuse(&rejection);
-                let mut answer = rejection.respond(&id, decision.reject_status);
-                if decision.body_pending && is_http1 {
-                    // The rest of the body is not read: tell the client that the connection ends.
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                answer
-            }
-        };
+        let mut response = outcome.unwrap_or_else(|rejection| {
+            decision.refuse(&rejection);
+            rejection.respond(&id, decision.reject_status)
+        });
+        if matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending && is_http1 {
+            // The rest of the body is not read: tell the client that the connection ends.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
         let elapsed = self.shared.clock.monotonic().saturating_duration_since(begun.monotonic);
         self.shared.decisions.record(&decision, response.status(), begun.wall, elapsed);
@@ -93,7 +94,7 @@ impl Proxy {
         Self { shared, upstream: Arc::new(upstream) }
     }
 
-    /// Route → candidates → credential → verify → admit → forward.
+    /// Route → candidates → credential → verify → admit → forward; a handshake ends on the way, answered.
     async fn conduct(
         &self,
         request: Request<Incoming>,
@@ -106,7 +107,25 @@ impl Proxy {
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
         let head = head::check(&parts)?;
         let path = CheckedPath::parse(parts.uri.path())?;
-        let (route, integration) = match self.shared.routes.find(&parts.method, &path) {
+        let url = self.url(&parts);
+        let facts = Facts {
+            head: Head {
+                method: &parts.method,
+                target: target(&parts),
+                headers: &parts.headers,
+                url: url.as_deref(),
+            },
+            peer,
+            now: begun.wall,
+        };
+        let keys = self.shared.keys.at(begun);
+        let matched = self.shared.routes.find(&parts.method, &path);
+        if let Some(passed_over) = matched.passed_over
+            && let Some(answer) = handshake::passed_over(passed_over, keys, &facts, decision)?
+        {
+            return Ok(answered(answer, decision));
+        }
+        let (route, integration) = match matched.found {
             Found::Route { index, route, integration } => {
                 decision.route = Some(index);
                 (route, integration)
@@ -121,79 +140,84 @@ impl Proxy {
         let (admitted, body, credential_headers) = match Admitted::by_policy(route) {
             Some(admitted) => {
                 body::check_declared(&parts.headers, limits.max)?;
+                decision.admit(&admitted, begun.wall);
                 (admitted, forwardable(incoming, limits), SmallVec::new())
             }
             None => {
-                let url = self.url(&parts);
-                let target = target(&parts);
-                let facts = Facts {
-                    head: Head {
-                        method: &parts.method,
-                        target,
-                        headers: &parts.headers,
-                        url: url.as_deref(),
-                    },
-                    peer,
-                    now: begun.wall,
+                let mut judged = match judge(keys, route, integration, &facts, decision)? {
+                    Judgement::Credentials(judged) => judged,
+                    Judgement::Handshake(opening) => {
+                        // In a box, for it is rare and large: what every request carries along stays small.
+                        return Box::pin(self.shake(opening, &facts, incoming, id, decision)).await;
+                    }
                 };
-                let judged = judge(self.shared.keys.at(begun), route, integration, &facts, decision)?;
                 body::check_declared(&parts.headers, judged.max_body(route, limits.max))?;
-                let awaits_body = judged.awaits_body();
-                let (credentials, body) =
-                    self.read_and_verify(judged, incoming, route, limits, decision).await?;
+                let (body, keys) = if judged.awaits_body() {
+                    let body = pin!(self.read(&mut judged, incoming, route, limits, decision)).await?;
+                    // Time has passed while the body was read: revocation is judged by now.
+                    (ForwardBody::Buffered(body), self.shared.keys.at(self.shared.clock.moment()))
+                } else {
+                    (forwardable(incoming, limits), keys)
+                };
+                let credentials = judged.finish(body.held())?;
                 let doomed = credential_headers(&credentials, route, &parts.headers);
-                // Revocation is judged by now: where a body was read, time has passed.
-                let now = if awaits_body { self.shared.clock.moment() } else { begun };
-                let admitted = guard::admit(credentials, route, self.shared.keys.at(now))?;
-                (admitted, body, doomed)
+                let admitted = guard::admit(credentials, route, keys)?;
+                decision.admit(&admitted, begun.wall);
+                match handshake::settle(admitted, &facts, &body)? {
+                    Settled::Handshake(answer) => return Ok(answered(answer, decision)),
+                    Settled::Event(admitted) => (admitted, body, doomed),
+                }
             }
         };
-        decision.admit(&admitted, begun.wall);
 
-        let mut header_map = parts.headers;
-        headers::strip_request(&mut header_map, &credential_headers);
-        if parts.version == Version::HTTP_2 {
-            headers::join_cookies(&mut header_map);
-        }
-        let target = parts.uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/"));
-        let outbound = Outbound {
-            method: parts.method,
-            target,
-            version: parts.version,
-            headers: header_map,
-            host: head.host,
-            peer,
-            request_id: id.clone(),
-            body,
-        };
-        let mut response = self.upstream.forward(admitted, outbound).await?;
+        let outbound = outbound(parts, head.host, &credential_headers, body, peer, id);
+        let mut response = pin!(self.upstream.forward(admitted, outbound)).await?;
         headers::strip_response(response.headers_mut());
         Ok(response.map(AnswerBody::Upstream))
     }
 }
 
 impl Proxy {
-    /// Reads the body where a signature covers it, and finishes what waits for it.
-    async fn read_and_verify(
+    /// Answers an unsigned handshake.
+    async fn shake(
         &self,
-        mut judged: Judged,
+        opening: Opening,
+        facts: &Facts<'_>,
+        incoming: Incoming,
+        id: &RequestId,
+        decision: &mut Decision,
+    ) -> Result<Response<AnswerBody>, Rejection> {
+        let answer = match opening {
+            Opening::Challenge(answer) => answer,
+            Opening::Secret(entry) => {
+                let mut limits = self.shared.body_limits;
+                limits.max = limits.max.min(handshake::LARGEST);
+                let read = body::read(incoming, limits, self.shared.budget.share(), |_| ()).await;
+                let body = read.map_err(|fault| match fault {
+                    BodyFault::TooLarge => Rejection::Absent,
+                    fault => fault.into(),
+                })?;
+                decision.body_pending = false;
+                handshake::take_secret(&entry, facts, &body, id, &self.shared.captures).await?
+            }
+        };
+        Ok(answered(answer, decision))
+    }
+
+    /// Reads the body, because a signature covers it.
+    async fn read(
+        &self,
+        judged: &mut Judged,
         incoming: Incoming,
         route: &Route,
         mut limits: BodyLimits,
         decision: &mut Decision,
-    ) -> Result<(AuthenticSet, ForwardBody), Rejection> {
-        let body = if judged.awaits_body() {
-            limits.max = judged.max_body(route, limits.max);
-            let observe = |chunk: &[u8]| judged.verifications().for_each(|each| each.update(chunk));
-            let share = self.shared.budget.share();
-            let buffered = body::read(incoming, limits, share, observe).await?;
-            decision.body_pending = false;
-            ForwardBody::Buffered(buffered)
-        } else {
-            forwardable(incoming, limits)
-        };
-        let credentials = judged.finish(body.held())?;
-        Ok((credentials, body))
+    ) -> Result<Buffered, Rejection> {
+        limits.max = judged.max_body(route, limits.max);
+        let observe = |chunk: &[u8]| judged.verifications().for_each(|each| each.update(chunk));
+        let body = body::read(incoming, limits, self.shared.budget.share(), observe).await?;
+        decision.body_pending = false;
+        Ok(body)
     }
 
     /// The URL that the sender called, where one is configured.
@@ -201,6 +225,38 @@ impl Proxy {
         let base = self.shared.public_url.as_deref()?;
         Some(format!("{}{}", base.trim_end_matches('/'), target(parts)))
     }
+}
+
+/// What goes up: the request without its credentials.
+fn outbound(
+    parts: Parts,
+    host: HeaderValue,
+    credential_headers: &[HeaderName],
+    body: ForwardBody,
+    peer: IpAddr,
+    id: &RequestId,
+) -> Outbound {
+    let mut header_map = parts.headers;
+    headers::strip_request(&mut header_map, credential_headers);
+    if parts.version == Version::HTTP_2 {
+        headers::join_cookies(&mut header_map);
+    }
+    Outbound {
+        method: parts.method,
+        target: parts.uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/")),
+        version: parts.version,
+        headers: header_map,
+        host,
+        peer,
+        request_id: id.clone(),
+        body,
+    }
+}
+
+/// A handshake's answer; nothing is forwarded.
+fn answered(answer: Answer, decision: &mut Decision) -> Response<AnswerBody> {
+    decision.answer();
+    handshake::respond(answer)
 }
 
 /// Path and query as received.

@@ -18,9 +18,11 @@ use super::target_rule::TargetFault;
 use crate::credential::CredentialFault;
 use crate::guard::GuardError;
 use crate::keys::LookupError;
+use crate::store::capture::CaptureError;
 use crate::telemetry::reason::Reason;
 use crate::upstream::UpstreamError;
 use crate::verify::Refusal;
+use crate::verify::handshake::Fault as HandshakeFault;
 use crate::verify::timestamp::TimestampFault;
 
 /// The header that names the request in every answer.
@@ -71,6 +73,12 @@ pub enum Rejection {
     /// The scheme signs the URL that senders call, which is ours to configure: nobody can judge.
     #[error("the scheme signs the URL and listener.public_url is not set")]
     NoPublicUrl,
+    /// A handshake that is not answered.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeFault),
+    /// A secret that was handed over and not kept.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// A panic, or a state that should not be.
     #[error("an internal fault")]
     Internal,
@@ -123,13 +131,16 @@ impl Rejection {
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         Some(match self {
-            Self::Absent => Reason::Absent,
+            Self::Absent | Self::Capture(CaptureError::Closed) => Reason::Absent,
+            Self::Handshake(HandshakeFault::Challenge(_)) => Reason::Malformed,
+            Self::Handshake(HandshakeFault::Token | HandshakeFault::Credential) => Reason::Mismatch,
             Self::Credential(CredentialFault::Duplicate(_)) => Reason::Duplicate,
             Self::Credential(CredentialFault::Malformed(_)) => Reason::Malformed,
             Self::Credential(CredentialFault::TimestampMissing) => Reason::TimestampMissing,
             Self::Lookup(LookupError::Unknown) => Reason::UnknownKey,
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
-            | Self::Guard(GuardError::Keys(_)) => Reason::StoreUnavailable,
+            | Self::Guard(GuardError::Keys(_))
+            | Self::Capture(CaptureError::Unavailable) => Reason::StoreUnavailable,
             Self::Verify(refusal) => match refusal {
                 Refusal::Inactive => Reason::Inactive,
                 Refusal::Expired => Reason::Expired,
@@ -137,7 +148,7 @@ impl Rejection {
                 Refusal::Timestamp(TimestampFault::Old) => Reason::TimestampOld,
                 Refusal::Timestamp(TimestampFault::Future) => Reason::TimestampFuture,
                 Refusal::BodyEmpty => Reason::BodyEmpty,
-                Refusal::Mismatch => Reason::Mismatch,
+                Refusal::Mismatch | Refusal::Challenge => Reason::Mismatch,
                 Refusal::RequireFailed => Reason::RequireFailed,
             },
             Self::Target(TargetFault::Method) => Reason::Method,
@@ -145,7 +156,9 @@ impl Rejection {
             Self::Guard(GuardError::Revoked) => Reason::Inactive,
             Self::Guard(GuardError::Route) => Reason::RequireFailed,
             Self::Body(BodyFault::OverBudget) => Reason::OverBudget,
-            Self::NoPublicUrl | Self::Internal => Reason::Internal,
+            Self::NoPublicUrl | Self::Internal | Self::Handshake(HandshakeFault::Unprepared) => {
+                Reason::Internal
+            }
             Self::Head(_)
             | Self::Path(_)
             | Self::NoRoute
@@ -173,6 +186,10 @@ impl Rejection {
             | Self::Credential(_)
             | Self::Lookup(LookupError::Unknown)
             | Self::Verify(_)
+            | Self::Handshake(
+                HandshakeFault::Challenge(_) | HandshakeFault::Token | HandshakeFault::Credential,
+            )
+            | Self::Capture(CaptureError::Closed)
             | Self::Target(_)
             | Self::Guard(GuardError::Revoked) => &UNAUTHORIZED,
             Self::Guard(GuardError::Route) => &FORBIDDEN,
@@ -189,6 +206,8 @@ impl Rejection {
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
             | Self::Guard(GuardError::Keys(_))
             | Self::Body(BodyFault::OverBudget)
+            | Self::Capture(CaptureError::Unavailable)
+            | Self::Handshake(HandshakeFault::Unprepared)
             | Self::NoPublicUrl
             | Self::Internal => &UNAVAILABLE,
         }
@@ -254,7 +273,9 @@ mod tests {
     use crate::guard::GuardError;
     use crate::keys::LookupError;
     use crate::proxy::body::BodyFault;
+    use crate::store::capture::CaptureError;
     use crate::verify::Refusal;
+    use crate::verify::handshake::Fault as HandshakeFault;
 
     #[test]
     fn whatever_is_wrong_with_a_credential_is_a_401() {
@@ -269,6 +290,8 @@ mod tests {
             Rejection::Verify(Refusal::Mismatch),
             Rejection::Verify(Refusal::RequireFailed),
             Rejection::Guard(GuardError::Revoked),
+            Rejection::Handshake(HandshakeFault::Token),
+            Rejection::Capture(CaptureError::Closed),
         ] {
             assert_eq!(rejection.status(), StatusCode::UNAUTHORIZED, "{rejection}");
         }
@@ -282,6 +305,8 @@ mod tests {
             Rejection::Guard(GuardError::Keys(LookupError::Unavailable)),
             Rejection::Body(BodyFault::OverBudget),
             Rejection::NoPublicUrl,
+            Rejection::Handshake(HandshakeFault::Unprepared),
+            Rejection::Capture(CaptureError::Unavailable),
             Rejection::Internal,
         ] {
             assert_eq!(rejection.status(), StatusCode::SERVICE_UNAVAILABLE, "{rejection}");

@@ -7,6 +7,7 @@
 //! - the log replays every commit in order; where it no longer can, it says [`Followed::Gap`];
 //! - a namespace without its epoch is a fault, never an empty key set.
 
+pub mod capture;
 pub mod embedded;
 pub mod open;
 pub mod redis;

@@ -48,6 +48,7 @@ pub struct Decision {
     who: Who,
     rejection: Option<Rejection>,
     admitted: bool,
+    answered: bool,
 }
 
 /// Records decisions: counters in full, log lines at a bounded rate.
@@ -73,6 +74,7 @@ impl Decision {
             who: Who::Unknown,
             rejection: None,
             admitted: false,
+            answered: false,
         }
     }
 
@@ -104,6 +106,11 @@ impl Decision {
         }
     }
 
+    /// It was a handshake, and is answered.
+    pub fn answer(&mut self) {
+        self.answered = true;
+    }
+
     /// It is refused, or has no answer.
     pub fn refuse(&mut self, rejection: &Rejection) {
         if let Who::Integration(entry) = &self.who {
@@ -122,7 +129,9 @@ impl Decision {
     }
 
     fn outcome(&self) -> Outcome {
-        let Some(rejection) = &self.rejection else { return Outcome::Forwarded };
+        let Some(rejection) = &self.rejection else {
+            return if self.answered { Outcome::Answered } else { Outcome::Forwarded };
+        };
         match rejection.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Refused,
             StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
@@ -156,6 +165,9 @@ impl Decisions {
             let reason = if decision.admitted { None } else { reason };
             self.metrics.verification(kind, decision.scheme(), reason);
         }
+        if decision.answered && self.may_log(now.seconds()) {
+            self.log_handshake(decision);
+        }
         let Some(rejection) = &decision.rejection else { return };
         if let Rejection::Upstream(error) = rejection {
             self.metrics.upstream_error(error.cause());
@@ -165,8 +177,25 @@ impl Decisions {
         }
     }
 
+    fn log_handshake(&self, decision: &Decision) {
+        let integration = match &decision.who {
+            Who::Integration(entry) => Some(entry.record.name.as_str()),
+            Who::Unknown | Who::Key(_) => None,
+        };
+        tracing::info!(
+            request = %decision.id,
+            peer = %decision.peer,
+            route = self.route(decision),
+            integration,
+            "handshake answered"
+        );
+    }
+
+    fn route(&self, decision: &Decision) -> &str {
+        decision.route.and_then(|index| self.routes.get(index)).map_or("none", String::as_str)
+    }
+
     fn log(&self, decision: &Decision, rejection: &Rejection, status: StatusCode) {
-        let route = decision.route.and_then(|index| self.routes.get(index)).map_or("none", String::as_str);
         let (key, integration) = match &decision.who {
             Who::Unknown => (None, None),
             Who::Key(entry) => (Some(entry.record.meta.id), None),
@@ -175,7 +204,7 @@ impl Decisions {
         tracing::info!(
             request = %decision.id,
             peer = %decision.peer,
-            route,
+            route = self.route(decision),
             status = status.as_u16(),
             outcome = decision.outcome().name(),
             kind = decision.kind.map(CredentialKind::name),

@@ -25,6 +25,8 @@ const DURATION_BUCKETS: [f64; 12] =
 pub enum Outcome {
     /// The application answered.
     Forwarded,
+    /// A handshake was answered; the application saw nothing.
+    Answered,
     /// The credential was refused.
     Refused,
     /// The request was malformed, or no route takes it.
@@ -38,8 +40,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Forwarded,
+        Self::Answered,
         Self::Refused,
         Self::Malformed,
         Self::Limited,
@@ -52,6 +55,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
+            Self::Answered => "answered",
             Self::Refused => "refused",
             Self::Malformed => "malformed",
             Self::Limited => "limited",

@@ -7,6 +7,7 @@
 //! The order, cheapest first: active, not expired, address allowed, timestamp within the window, and only
 //! then the body.
 
+pub mod handshake;
 pub mod kind;
 pub mod mac;
 pub mod offline;
@@ -24,7 +25,8 @@ use smallvec::SmallVec;
 use crate::clock::UnixMillis;
 use crate::credential::Head;
 use crate::credential::extract::{Credential, Signed};
-use crate::keys::entry::Which;
+use crate::keys::entry::{IntegrationEntry, Which};
+use handshake::{Handshake, Spotter};
 use kind::{Finding, Times};
 use scheme::{Attempt, Scheme, SignatureCredential};
 use timestamp::TimestampFault;
@@ -67,6 +69,9 @@ pub enum Refusal {
     /// No secret matches.
     #[error("no signature matches")]
     Mismatch,
+    /// What the signature covers could be a challenge of the scheme's handshake: it may be our own MAC.
+    #[error("what is signed could be a challenge of the scheme's handshake")]
+    Challenge,
     /// `require = "all"`: the credentials are not of one workspace.
     #[error("the credentials are not of one workspace")]
     RequireFailed,
@@ -95,8 +100,7 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
         }
         Credential::Integration { entry, signature } => {
             let record = &entry.record;
-            usable(record.is_active, false)?;
-            address::check(record.allowed_cidrs.as_deref(), facts.peer)?;
+            may_call(&entry, facts.peer)?;
             let tolerance = record.tolerance_seconds;
             check_times(&entry.scheme, tolerance, signature.times(), facts.now)?;
             let trial = Trial::new(Subject::Integration(entry), signature, tolerance, facts);
@@ -123,6 +127,15 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
     }
 }
 
+/// Whether an integration takes requests of this caller at all.
+///
+/// # Errors
+/// [`Refusal::Inactive`], [`Refusal::Address`].
+pub fn may_call(entry: &IntegrationEntry, peer: IpAddr) -> Result<(), Refusal> {
+    usable(entry.record.is_active, false)?;
+    address::check(entry.record.allowed_cidrs.as_deref(), peer)
+}
+
 /// A verification that waits for the body: feed it every chunk, then finish it.
 #[derive(Debug)]
 pub struct Verification {
@@ -131,6 +144,8 @@ pub struct Verification {
     now: UnixMillis,
     /// The body so far, where a scheme needs it in one piece: one copy for all secrets.
     whole: Option<Vec<u8>>,
+    /// Set where a body may be a challenge of the scheme's handshake, which is no event.
+    spotter: Option<Spotter>,
 }
 
 /// One record's secrets, tried against one signature.
@@ -146,7 +161,9 @@ struct Trial {
 impl Verification {
     fn new(trials: SmallVec<[Trial; 1]>, now: UnixMillis) -> Self {
         let whole = trials.iter().any(|trial| trial.subject.scheme().needs_whole_body()).then(Vec::new);
-        Self { trials, length: 0, now, whole }
+        let handshake = trials.first().and_then(|trial| trial.subject.scheme().handshake());
+        let spotter = handshake.and_then(Handshake::spotter);
+        Self { trials, length: 0, now, whole, spotter }
     }
 
     /// Drops the records whose scheme binds neither URL nor target; `false` where none is left.
@@ -167,6 +184,9 @@ impl Verification {
         if let Some(whole) = &mut self.whole {
             whole.extend_from_slice(chunk);
         }
+        if let Some(spotter) = &mut self.spotter {
+            spotter.update(chunk);
+        }
         for trial in &mut self.trials {
             trial.current.update(chunk);
             if let Some(previous) = &mut trial.previous {
@@ -178,7 +198,8 @@ impl Verification {
     /// The verdict, once the whole body was fed.
     ///
     /// # Errors
-    /// [`Refusal::BodyEmpty`] where every scheme refuses an empty body, [`Refusal::Mismatch`] otherwise.
+    /// [`Refusal::BodyEmpty`] where every scheme refuses an empty body, [`Refusal::Challenge`] where the body could
+    /// be a challenge, [`Refusal::Mismatch`] otherwise.
     pub fn finish(mut self) -> Result<Authentic, Refusal> {
         if self.length == 0 {
             self.trials.retain(|trial| !trial.subject.scheme().requires_body());
@@ -187,6 +208,9 @@ impl Verification {
             }
         }
         let body = self.whole.as_deref().unwrap_or_default();
+        if self.spotter.is_some_and(|spotter| spotter.is_challenge()) {
+            return Err(Refusal::Challenge);
+        }
         let mut verdict = None;
         let mut refusal = Refusal::Mismatch;
         for trial in self.trials {

@@ -8,6 +8,7 @@
 use subtle::Choice;
 
 use super::Refusal;
+use super::handshake::Handshake;
 use super::kind::Finding;
 use super::scheme::{Scheme, SignatureCredential};
 use crate::clock::UnixMillis;
@@ -66,7 +67,18 @@ pub fn judge(terms: &Terms<'_>, request: &Captured<'_>) -> Result<Which, Refused
     if terms.scheme.requires_body() && request.body.is_empty() {
         return Err(Refused::Verify(Refusal::BodyEmpty));
     }
+    if is_challenge(terms.scheme, request.body) {
+        return Err(Refused::Verify(Refusal::Challenge));
+    }
     match_secret(terms, request, &credential).map_err(Refused::Verify)
+}
+
+/// Whether the body could be a challenge of the scheme's handshake.
+fn is_challenge(scheme: &Scheme, body: &[u8]) -> bool {
+    scheme.handshake().and_then(Handshake::spotter).is_some_and(|mut spotter| {
+        spotter.update(body);
+        spotter.is_challenge()
+    })
 }
 
 fn match_secret(

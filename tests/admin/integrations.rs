@@ -51,7 +51,7 @@ async fn every_fault_of_an_integration_is_named_at_once() {
                 "name": "Not A Name", "workspaceId": "0198c0de-0000-7000-8000-000000000000",
                 "toleranceSeconds": 0, "deduplicationWindowMinutes": 10_081, "isActive": 1,
                 "allowedCidrs": [], "rejectStatus": 200, "rateLimit": 5, "duplicates": "refuse",
-                "handshake": true, "signatureAlgorithm": "md5", "webhookSecret": 5,
+                "handshake": 5, "signatureAlgorithm": "md5", "webhookSecret": 5,
             }),
         )
         .await;
@@ -61,7 +61,7 @@ async fn every_fault_of_an_integration_is_named_at_once() {
             "/allowedCidrs empty",
             "/deduplicationWindowMinutes range",
             "/duplicates unknown",
-            "/handshake unknown",
+            "/handshake type",
             "/isActive type",
             "/name format",
             "/rateLimit unknown",

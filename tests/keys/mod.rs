@@ -98,6 +98,8 @@ impl World {
             allowed_cidrs: None,
             reject_status: None,
             previous: None,
+            handshake: None,
+            captured: None,
         };
         (key, self.decoder.prepare(Record::Integration(record)).unwrap())
     }

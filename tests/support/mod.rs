@@ -3,6 +3,7 @@
 pub(crate) mod admin_port;
 pub(crate) mod clock;
 pub(crate) mod cut;
+pub(crate) mod fickle;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod log;

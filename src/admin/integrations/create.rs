@@ -11,6 +11,7 @@ use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::handshake::{Wish, awaits_secret};
 use super::input::{self, Settings};
 use super::scheme::{self, SchemeInput};
 use super::view::{Counters, IntegrationView, Once};
@@ -32,6 +33,9 @@ use crate::verify::scheme::{Scheme, SchemeChoice};
 const USUAL_TYPE: &str = "generic";
 /// The window where a type sets none, in minutes.
 const USUAL_WINDOW: u32 = 15;
+
+const SHOWN_ONCE: &str = "webhookSecret is shown this once and cannot be read again.";
+const COMES_LATER: &str = "The sender hands over the secret in its handshake: register the URL there before handshake.awaitsSecretUntil.";
 
 /// A body, checked.
 struct Wanted {
@@ -59,7 +63,9 @@ pub(in crate::admin) async fn create(
         None => wanted.scheme.generate_secret(&seal::random::<32>().map_err(change::not_sealed)?),
     };
     let sealed = state.writer.seal(key, 1, &secret).map_err(change::not_sealed)?;
-    let fresh = wanted.record(key.id, &secret, sealed);
+    let mut fresh = wanted.record(key.id, &secret, sealed);
+    let handshake = Wish { input: &wanted.settings.handshake, before: None, scheme: &wanted.scheme };
+    fresh.handshake = handshake.settings(&state, key.id)?;
 
     let plan = |_: &Mirror| -> Result<Plan<()>, Stop> {
         let metadata = json!({
@@ -79,10 +85,11 @@ pub(in crate::admin) async fn create(
     let [Record::Integration(record)] = records.as_slice() else {
         return Err(Problem::unavailable("the record cannot be shown"));
     };
+    let comes_later = wanted.given.is_none() && awaits_secret(record.handshake.as_ref());
     let answer = Once {
         integration: IntegrationView::of(record, &wanted.scheme, Counters::default(), &state),
-        webhook_secret: secret.expose_text(),
-        warning: "webhookSecret is shown this once and cannot be read again.".to_owned(),
+        webhook_secret: secret.expose_text().filter(|_| !comes_later),
+        warning: if comes_later { COMES_LATER } else { SHOWN_ONCE }.to_owned(),
     };
     Ok(created(&format!("/api/integrations/{}", key.id), record.meta.revision, answer))
 }
@@ -113,6 +120,8 @@ impl Wanted {
                 if let Some(fault) = input::address_fault(&scheme, pointer, state) {
                     fields.fault(fault);
                 }
+                let handshake = Wish { input: &settings.handshake, before: None, scheme: &scheme };
+                handshake.faults(state).into_iter().for_each(|fault| fields.fault(fault));
                 Some((scheme, choice))
             }
             Err(faults) => {
@@ -140,6 +149,8 @@ impl Wanted {
             allowed_cidrs: None,
             reject_status: None,
             previous: None,
+            handshake: None,
+            captured: None,
         };
         self.settings.apply(&mut record);
         record

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::handshake::{HandshakeInput, handshake};
 use crate::admin::AdminState;
 use crate::admin::fields::{Change, Fields};
 use crate::admin::formats::{self, Checked, wrong};
@@ -25,7 +26,16 @@ const WINDOW_MAX: u32 = 10_080;
 /// Longest tolerance of a signed time: a day, in seconds.
 const TOLERANCE_MAX: u32 = 86_400;
 
-const COUNTED: &[&str] = &["secretPrefix", "webhookCount", "errorCount", "lastWebhookAt", "path", "url"];
+const COUNTED: &[&str] = &[
+    "secretPrefix",
+    "secretCapturedAt",
+    "revealUntil",
+    "webhookCount",
+    "errorCount",
+    "lastWebhookAt",
+    "path",
+    "url",
+];
 
 /// What a body says, besides name, type, scheme and secret.
 #[derive(Debug)]
@@ -36,6 +46,7 @@ pub(super) struct Settings {
     is_active: Option<bool>,
     allowed_cidrs: Change<Vec<IpNet>>,
     reject_status: Change<u16>,
+    pub(super) handshake: Change<HandshakeInput>,
 }
 
 impl Settings {
@@ -56,10 +67,11 @@ impl Settings {
             is_active: fields.plain("isActive", formats::boolean),
             allowed_cidrs: fields.nullable("allowedCidrs", formats::address_ranges),
             reject_status: fields.nullable("rejectStatus", reject_status),
+            handshake: fields.nullable("handshake", handshake),
         }
     }
 
-    /// Sets what the body names.
+    /// Sets what the body names, but for the handshake, which depends on the scheme.
     pub(super) fn apply(&self, record: &mut Integration) {
         record.workspace_id = self.workspace_id.of(record.workspace_id);
         record.tolerance_seconds = self.tolerance_seconds.of(record.tolerance_seconds);
@@ -93,6 +105,7 @@ pub(super) fn changed(before: &Integration, after: &Integration) -> Vec<&'static
         ("isActive", before.is_active != after.is_active),
         ("allowedCidrs", before.allowed_cidrs != after.allowed_cidrs),
         ("rejectStatus", before.reject_status != after.reject_status),
+        ("handshake", before.handshake != after.handshake),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

@@ -1,11 +1,13 @@
 //! `/api/integrations`: list, get, delete; the changes are in `create.rs`, `update.rs` and `rotate.rs`.
 //!
 //! Not the verification of a delivery. Invariants: a path names an integration by id or by name, and no name
-//! has the form of an id; no answer but those of create and rotate has a secret; a stored integration's
+//! has the form of an id; no answer but those of create, rotate and reveal has a secret; a stored integration's
 //! scheme resolves and takes its secret, because every change is checked against both.
 
 pub(super) mod create;
+mod handshake;
 mod input;
+pub(super) mod reveal;
 pub(super) mod rotate;
 mod scheme;
 pub(super) mod update;

@@ -69,6 +69,7 @@ pub(in crate::admin) async fn rotate(
         let version = before.secret.version.saturating_add(1);
         record.secret = state.writer.seal(key, version, &secret).map_err(change::not_sealed)?;
         record.secret_prefix = secret.prefix();
+        record.captured = None;
         record.previous = overlap.until(now).map(|until| PreviousSecret {
             secret: before.secret.clone(),
             secret_prefix: before.secret_prefix.clone(),

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::json;
 
+use super::handshake::Wish;
 use super::input::{self, Settings};
 use super::scheme::{self, SchemeInput};
 use super::view::{Counters, IntegrationView};
@@ -116,7 +117,14 @@ impl Patch {
             faults.extend(input::address_fault(&scheme, pointer, state));
         }
         faults.extend(input::tolerance_fault(&scheme, record.tolerance_seconds));
-        if faults.is_empty() { Ok(record) } else { Err(Problem::invalid(faults)) }
+        let handshake =
+            Wish { input: &self.settings.handshake, before: before.handshake.as_ref(), scheme: &scheme };
+        faults.extend(handshake.faults(state));
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
+        record.handshake = handshake.settings(state, before.meta.id)?;
+        Ok(record)
     }
 }
 

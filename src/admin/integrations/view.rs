@@ -1,12 +1,13 @@
 //! An integration as answers show it.
 //!
-//! Not the record. Invariant: sealed forms have no field here; the secret is in [`Once`], which only create
-//! and rotate fill.
+//! Not the record. Invariant: sealed forms have no field here; the secret is in [`Once`], which only create,
+//! rotate and reveal fill.
 
 use ipnet::IpNet;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::handshake::HandshakeView;
 use super::scheme::header_as_written;
 use crate::admin::AdminState;
 use crate::admin::rotation::still_ahead;
@@ -40,6 +41,9 @@ pub(super) struct IntegrationView<'r> {
     allowed_cidrs: Option<&'r [IpNet]>,
     reject_status: Option<u16>,
     previous: Option<PreviousView<'r>>,
+    handshake: Option<HandshakeView>,
+    secret_captured_at: Option<Shown>,
+    reveal_until: Option<Shown>,
     #[serde(flatten)]
     counters: Counters,
 }
@@ -60,7 +64,7 @@ pub(super) struct Counters {
     last_webhook_at: Option<Shown>,
 }
 
-/// The answer to create and rotate: the integration, its secret this once, and what to know about it.
+/// The answer to create, rotate and reveal: the integration, its secret this once, and what to know about it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Once<'r> {
@@ -94,6 +98,7 @@ impl<'r> IntegrationView<'r> {
             (Some(base), Some(path)) => Some(format!("{}{path}", base.trim_end_matches('/'))),
             _ => None,
         };
+        let now = state.writer.now();
         Self {
             meta: MetaView::of(&record.meta),
             name: &record.name,
@@ -112,7 +117,13 @@ impl<'r> IntegrationView<'r> {
             is_active: record.is_active,
             allowed_cidrs: record.allowed_cidrs.as_deref(),
             reject_status: record.reject_status,
-            previous: PreviousView::of(record, state.writer.now()),
+            previous: PreviousView::of(record, now),
+            handshake: record.handshake.as_ref().map(HandshakeView::of),
+            secret_captured_at: record.captured.map(|captured| Shown(captured.at)),
+            reveal_until: record
+                .captured
+                .and_then(|captured| captured.reveal_until())
+                .and_then(|until| still_ahead(until, now)),
             counters,
         }
     }

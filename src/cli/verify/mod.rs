@@ -5,6 +5,7 @@
 //! stderr; a hint is never a verdict; no secret is printed.
 
 mod diagnose;
+mod handshake;
 mod request;
 mod variations;
 mod vectors;

@@ -11,12 +11,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::handshake::Known;
 use super::reason;
 use crate::cli::inputs::{self, InputFault};
 use crate::cli::{Exit, say};
 use crate::clock::{Clock, SystemClock, UnixMillis};
 use crate::credential::Head;
 use crate::secret::Secret;
+use crate::verify::handshake::vectors::preset_of;
 use crate::verify::kind::vectors::scheme_of;
 use crate::verify::offline::{Captured, Terms, judge};
 use crate::verify::scheme::{Scheme, preset};
@@ -127,9 +129,11 @@ impl Failure {
 
 fn outcome(value: &Value) -> Outcome {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let handshake = text("kind") == "handshake";
-    let scheme = match preset(&text("scheme")) {
-        Some(scheme) if !handshake => scheme,
+    let is_handshake = text("kind") == "handshake";
+    let label = text("scheme");
+    let known = preset(if is_handshake { preset_of(&label) } else { &label });
+    let scheme = match known {
+        Some(scheme) if !is_handshake || scheme.handshake().is_some() => scheme,
         None if text("scheme").is_empty() => {
             return failed(value, "no scheme: the vector does not name one");
         }
@@ -146,6 +150,13 @@ fn outcome(value: &Value) -> Outcome {
             return vector.failed(&format!("parameters that are unfit: {}", faults.join("; ")));
         }
     };
+    if is_handshake {
+        return match vector.judge_handshake(&scheme, value) {
+            Ok(None) => Outcome::Passed,
+            Ok(Some(got)) => vector.failed(&got),
+            Err(fault) => vector.failed(&format!("an unreadable vector: {fault}")),
+        };
+    }
     match (vector.judge(&scheme), vector.expect.as_str()) {
         (Ok(Ok(())), "valid") | (Ok(Err(_)), "invalid") => Outcome::Passed,
         (Ok(Ok(())), _) => vector.failed("valid"),
@@ -168,6 +179,29 @@ fn failed(value: &Value, got: &str) -> Outcome {
 impl Vector {
     /// Judges it; the inner error is the reason of a refusal, the outer one a fault of the vector.
     fn judge(&self, scheme: &Scheme) -> Result<Result<(), &'static str>, String> {
+        self.with(scheme, |terms, request| {
+            judge(terms, request).map(|_| ()).map_err(|refused| reason(refused).name())
+        })
+    }
+
+    /// Answers it; gives what was got where that is not what is expected.
+    fn judge_handshake(&self, scheme: &Scheme, value: &Value) -> Result<Option<String>, String> {
+        let known = Known::deserialize(value).map_err(|error| error.to_string())?;
+        let answer = self.with(scheme, |terms, request| known.answer(terms, request))??;
+        Ok(match (answer, self.expect.as_str()) {
+            (None, "invalid") => None,
+            (Some(answer), "valid") if known.accepts(&answer) => None,
+            (Some(answer), _) => Some(format!("the answer {:?} {:?}", answer.header, answer.body)),
+            (None, _) => Some("no answer".to_owned()),
+        })
+    }
+
+    /// Does something with what it is judged by.
+    fn with<T>(
+        &self,
+        scheme: &Scheme,
+        work: impl FnOnce(&Terms<'_>, &Captured<'_>) -> T,
+    ) -> Result<T, String> {
         let secrets = self.secrets()?;
         let headers = self.headers()?;
         let body = self.body()?;
@@ -179,8 +213,7 @@ impl Vector {
         };
         let terms = Terms { scheme, secrets: &secrets, now, tolerance_seconds: self.tolerance_s };
         let head = Head { method: &method, target: &target, headers: &headers, url: Some(&self.url) };
-        let verdict = judge(&terms, &Captured { head, body: &body });
-        Ok(verdict.map(|_| ()).map_err(|refused| reason(refused).name()))
+        Ok(work(&terms, &Captured { head, body: &body }))
     }
 
     fn secrets(&self) -> Result<Vec<Secret>, String> {

@@ -128,6 +128,27 @@ fn shadowed_by(earlier: &[Route], route: &Route) -> Option<Vec<usize>> {
 
 /// What a lookup gave.
 #[derive(Debug)]
+pub struct Match<'t, 'p> {
+    /// What decides.
+    pub found: Found<'t, 'p>,
+    /// What would have, but for the method.
+    pub passed_over: Option<PassedOver<'t, 'p>>,
+}
+
+/// The first route that takes integrations at this path but not with this method, and comes before the one that
+/// decides.
+#[derive(Debug, Clone, Copy)]
+pub struct PassedOver<'t, 'p> {
+    /// Its place in the table.
+    pub index: usize,
+    /// The route.
+    pub route: &'t Arc<Route>,
+    /// The decoded segment at `{integration}`.
+    pub integration: &'p str,
+}
+
+/// What decides about a request.
+#[derive(Debug)]
 pub enum Found<'t, 'p> {
     /// This route decides.
     Route {
@@ -171,13 +192,20 @@ impl Table {
 
     /// Finds the route that decides about a request.
     #[must_use]
-    pub fn find<'t, 'p>(&'t self, method: &Method, path: &'p CheckedPath<'_>) -> Found<'t, 'p> {
+    pub fn find<'t, 'p>(&'t self, method: &Method, path: &'p CheckedPath<'_>) -> Match<'t, 'p> {
         let segments: SmallVec<[&str; 8]> = path.segments().collect();
         let mut allowed = Vec::new();
+        let mut passed_over = None;
         for (index, route) in self.routes.iter().enumerate() {
             let Some(matched) = route.pattern.matches(&segments) else { continue };
             if route.takes(method) {
-                return Found::Route { index, route, integration: matched.integration };
+                let found = Found::Route { index, route, integration: matched.integration };
+                return Match { found, passed_over };
+            }
+            if let Some(integration) = matched.integration
+                && route.verify.takes(CredentialKind::Integration)
+            {
+                passed_over = passed_over.or(Some(PassedOver { index, route, integration }));
             }
             for method in route.methods.iter().flatten() {
                 if !allowed.contains(method) {
@@ -185,7 +213,8 @@ impl Table {
                 }
             }
         }
-        if allowed.is_empty() { Found::NoRoute } else { Found::MethodNotAllowed(allowed) }
+        let found = if allowed.is_empty() { Found::NoRoute } else { Found::MethodNotAllowed(allowed) };
+        Match { found, passed_over }
     }
 }
 

@@ -20,7 +20,7 @@ fn route(name: &str, path: &str, methods: &[&str]) -> Route {
 
 fn find(table: &Table, method: &str, path: &str) -> String {
     let path = CheckedPath::parse(path).unwrap();
-    match table.find(&method.parse().unwrap(), &path) {
+    match table.find(&method.parse().unwrap(), &path).found {
         Found::Route { index, route, integration } => {
             assert_eq!(table.routes()[index].name, route.name);
             integration.map_or_else(|| route.name.clone(), |name| format!("{}:{name}", route.name))

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{AuditLink, Change, Op, Store, StoreError};
 use crate::clock::{Clock, UnixMillis};
-use crate::keys::decode::{Decoder, SECRET_FIELD};
+use crate::keys::decode::{Decoder, SECRET_FIELD, VERIFY_TOKEN_FIELD};
 use crate::keys::mirror::Mirror;
 use crate::keys::record::{Record, RecordKey, Sealed};
 use crate::secret::Secret;
@@ -81,7 +81,20 @@ impl Writer {
     /// # Errors
     /// Where no randomness or no key is to be had.
     pub fn seal(&self, key: RecordKey, version: u32, secret: &Secret) -> Result<Sealed, SealError> {
-        self.decoder.keyring().seal(&self.place(key, version), secret)
+        self.decoder.keyring().seal(&self.place(key, SECRET_FIELD, version), secret)
+    }
+
+    /// Seals an integration's verify token.
+    ///
+    /// # Errors
+    /// As [`Writer::seal`].
+    pub fn seal_verify_token(
+        &self,
+        key: RecordKey,
+        version: u32,
+        token: &Secret,
+    ) -> Result<Sealed, SealError> {
+        self.decoder.keyring().seal(&self.place(key, VERIFY_TOKEN_FIELD, version), token)
     }
 
     /// Opens a record's secret: to check it against another scheme, never to show it.
@@ -89,11 +102,11 @@ impl Writer {
     /// # Errors
     /// Where it was altered, or is sealed under a key that is not loaded.
     pub fn open(&self, key: RecordKey, sealed: &Sealed) -> Result<Secret, SealError> {
-        self.decoder.keyring().open(&self.place(key, sealed.version), sealed)
+        self.decoder.keyring().open(&self.place(key, SECRET_FIELD, sealed.version), sealed)
     }
 
-    fn place(&self, key: RecordKey, version: u32) -> SealPlace<'_> {
-        SealPlace { namespace: self.decoder.namespace(), key, field: SECRET_FIELD, version }
+    fn place(&self, key: RecordKey, field: &'static str, version: u32) -> SealPlace<'_> {
+        SealPlace { namespace: self.decoder.namespace(), key, field, version }
     }
 
     /// Plans and commits one change. `plan` may run several times; what it returns the last time counts.

@@ -87,6 +87,10 @@ impl Kind for Braintree {
     fn extract(&self, _head: &Head<'_>) -> Extraction<Evidence> {
         Extraction::Present(Evidence::new(()))
     }
+
+    fn answers_challenges(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +102,18 @@ struct Key {
 impl KindKey for Key {
     fn begin(&self, head: &Head<'_>, _evidence: &Evidence) -> Option<Box<dyn KindAttempt>> {
         is_form(head).then(|| Box::new(Attempt(self.clone())) as Box<dyn KindAttempt>)
+    }
+
+    /// Of 20 to 32 hex digits alone, which no payload that verifies is.
+    fn answer_challenge(&self, challenge: &str) -> Option<String> {
+        let is_hex = challenge.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_hex || !(20..=32).contains(&challenge.len()) {
+            return None;
+        }
+        let public = std::str::from_utf8(&self.public).ok()?;
+        let mut mac = self.mac.begin();
+        mac.update(challenge.as_bytes());
+        Some(format!("{public}|{}", Encoding::Hex.encode(mac.finish().as_bytes())))
     }
 }
 

@@ -142,6 +142,11 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// whose signature is in the body answers `Present` and fails at the end where there is none.
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence>;
 
+    /// Whether its keys make something of a handshake's challenge; see [`KindKey::answer_challenge`].
+    fn answers_challenges(&self) -> bool {
+        false
+    }
+
     /// The headers that a sender would add, for samples and tests; `None` where the kind can't sign.
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
         let _ = (key, request);
@@ -178,6 +183,14 @@ pub struct About {
 pub trait KindKey: fmt::Debug + Send + Sync {
     /// Begins to verify one request; `None` refuses it.
     fn begin(&self, head: &Head<'_>, evidence: &Evidence) -> Option<Box<dyn KindAttempt>>;
+
+    /// What the key makes of a handshake's challenge: `{mac}` of the scheme's `[handshake]`. `None` where the
+    /// challenge is none that the sender makes. Anybody may ask: the kind must refuse every event whose signed
+    /// bytes it would answer here.
+    fn answer_challenge(&self, challenge: &str) -> Option<String> {
+        let _ = challenge;
+        None
+    }
 }
 
 /// One key tried on one request.

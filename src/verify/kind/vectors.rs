@@ -12,6 +12,7 @@ use crate::verify::scheme::{CUSTOM, Scheme, SchemeFault};
 
 /// Members of a vector, and the parameters that they are, by kind.
 const PARAMETERS: &[(&str, &[(&str, &str)])] = &[
+    ("braintree", &[("public_key", "public_key")]),
     ("cavage", &[("key_id", "key_id")]),
     ("rfc9421", &[("alg", "algorithm"), ("key_id", "key_id")]),
     ("sigv4", &[("access_key_id", "access_key_id")]),

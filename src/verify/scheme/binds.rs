@@ -41,6 +41,22 @@ impl Scheme {
         }
     }
 
+    /// Whether what is signed has, whatever the request, a byte of which this holds.
+    pub(in crate::verify) fn signs_literally(&self, holds: impl Fn(u8) -> bool) -> bool {
+        let has = |part: &Part| matches!(part, Part::Literal(text) if text.iter().any(|byte| holds(*byte)));
+        self.template.as_ref().is_some_and(|template| template.parts().any(has))
+    }
+
+    /// Whether its built-in kind makes something of a handshake's challenge; `None` where it is of no kind.
+    pub(in crate::verify) fn answers_challenges(&self) -> Option<bool> {
+        self.kind.as_deref().map(Kind::answers_challenges)
+    }
+
+    /// Whether the whole body is part of what is signed, byte for byte.
+    pub(in crate::verify) fn signs_whole_body(&self) -> bool {
+        self.template.as_ref().is_some_and(|template| template.body)
+    }
+
     /// Whether the signature covers a time.
     #[must_use]
     pub fn signs_time(&self) -> bool {

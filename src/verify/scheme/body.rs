@@ -17,17 +17,17 @@ const MOST_FIELDS: usize = 1000;
 
 /// The path of a value: `signature.token`, `items.0.id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path(Vec<String>);
+pub(in crate::verify) struct Path(Vec<String>);
 
 impl Path {
     /// Reads a path; `None` where a step is empty.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::verify) fn parse(text: &str) -> Option<Self> {
         let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
         (!steps.iter().any(String::is_empty)).then_some(Self(steps))
     }
 
     /// The value at the path.
-    pub(super) fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
+    pub(in crate::verify) fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(root, |value, step| match value {
             Value::Object(map) => map.get(step),
             Value::Array(items) => items.get(step.parse::<usize>().ok()?),
@@ -36,7 +36,7 @@ impl Path {
     }
 
     /// The text of the scalar at the path; `None` where there is none, or its text is not certain.
-    pub(super) fn text<'v>(&self, root: &'v Value) -> Option<Cow<'v, [u8]>> {
+    pub(in crate::verify) fn text<'v>(&self, root: &'v Value) -> Option<Cow<'v, [u8]>> {
         match self.find(root)? {
             Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
             Value::Bool(true) => Some(Cow::Borrowed(b"true")),
@@ -182,7 +182,7 @@ impl<'b> Fields<'b> {
 
 /// The value of a query parameter that occurs exactly once, its escapes decoded. A `+` stays one, because
 /// base64 has it.
-pub(super) fn query_value(target: &str, name: &str) -> Option<Vec<u8>> {
+pub(in crate::verify) fn query_value(target: &str, name: &str) -> Option<Vec<u8>> {
     let (_, query) = target.split_once('?')?;
     let mut found = query.split('&').filter_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -110,6 +110,22 @@ impl Scheme {
         Ok(VerifyKey(Keyed::Mac { key: Box::new(mac), secret }))
     }
 
+    /// The MAC of a challenge, as text: under the key that verifies events, in the scheme's own encoding; of a
+    /// built-in kind, what its key makes of it. Of several secrets, the first. Whoever asks has made sure that
+    /// no event is signed by it.
+    pub(in crate::verify) fn answer_challenge(&self, key: &VerifyKey, challenge: &str) -> Option<String> {
+        match &key.0 {
+            Keyed::Mac { key, secret: None } => {
+                let mut mac = key.begin();
+                mac.update(challenge.as_bytes());
+                Some(self.spec.encoding?.encode(mac.finish().as_bytes()))
+            }
+            Keyed::Kind { key, .. } => key.answer_challenge(challenge),
+            Keyed::Several(keys) => self.answer_challenge(keys.first()?, challenge),
+            Keyed::Mac { .. } | Keyed::Token { .. } | Keyed::Public(_) => None,
+        }
+    }
+
     /// How many bytes of key a secret holds.
     ///
     /// # Errors

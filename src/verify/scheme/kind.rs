@@ -120,6 +120,7 @@ pub fn effective(
     spec.proof = None;
     spec.documentation = None;
     spec.setup = None;
+    spec.handshake = None;
     let choice = SchemeChoice::Inline(Box::new(spec));
     if let Err(more) = resolve(&choice) {
         faults.extend(more.into_iter().map(renamed));

@@ -58,6 +58,7 @@ pub(in crate::verify) use whole::is_form;
 use body::Path;
 use template::Template;
 
+use crate::verify::handshake::Handshake;
 use crate::verify::kind::Kind;
 use crate::verify::timestamp::Unit;
 
@@ -105,6 +106,7 @@ pub struct Scheme {
     whole: bool,
     /// What stands before a signature, in whichever form: `sha256=`, `v1=`, `v1,`.
     prefix: String,
+    handshake: Option<Handshake>,
 }
 
 /// How the signature is read.
@@ -186,6 +188,12 @@ impl Scheme {
     #[must_use]
     pub fn spec(&self) -> &SchemeSpec {
         &self.spec
+    }
+
+    /// How the sender asks who we are, where it does.
+    #[must_use]
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
     }
 
     /// The signature header, the first where there are aliases.

@@ -12,6 +12,7 @@ use std::fmt;
 use self::sig::FRAMING;
 use super::spec::{Algorithm, SchemeSpec, SigSpec};
 use super::{Form, IdPlace, Place, Reader, Scheme};
+use crate::verify::handshake::Handshake;
 use crate::verify::kind;
 
 /// How far a signed time may be from now unless the scheme says so: that of Standard Webhooks.
@@ -90,9 +91,18 @@ impl Scheme {
             each,
             whole: false,
             prefix,
+            handshake: None,
         };
         scheme.whole = scheme.is_whole();
-        scheme.with_usable_secrets()
+        scheme.with_usable_secrets()?.with_handshake()
+    }
+
+    /// With the handshake that it describes, checked against the rest of it.
+    fn with_handshake(mut self) -> Result<Self, Vec<SchemeFault>> {
+        if let Some(spec) = &self.spec.handshake {
+            self.handshake = Some(Handshake::compile(spec)?.fit(&self)?);
+        }
+        Ok(self)
     }
 
     /// Whether the secrets that it generates can be used with it.
@@ -164,13 +174,17 @@ impl Check<'_> {
             each: None,
             whole: false,
             prefix: String::new(),
+            handshake: None,
         };
-        scheme.with_usable_secrets()
+        scheme.with_usable_secrets()?.with_handshake()
     }
 
     /// What every scheme has, described or built in.
     fn common(&mut self) {
         self.secret();
+        if let Some(Err(found)) = self.spec.handshake.as_ref().map(Handshake::compile) {
+            self.faults.extend(found);
+        }
         if self.spec.max_body.is_some_and(|size| size.0 == 0) {
             self.fault("max_body", "must be more than 0");
         }

@@ -18,6 +18,7 @@ pub use sig::{HeaderNames, Parse, SigSpec};
 
 use super::size::ByteSize;
 use crate::credential::grammar::Encoding;
+use crate::verify::handshake::HandshakeSpec;
 use crate::verify::kind::Params;
 use crate::verify::mac::Hash;
 
@@ -79,6 +80,9 @@ pub struct SchemeSpec {
     /// Path of a JSON array in the body: each item carries a signature of its own, and every one must hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<String>,
+    /// How the sender asks who we are when the URL is registered; absent = it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<HandshakeSpec>,
     /// Forms of the URL that may have been signed; absent = as it is configured and received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub url: Vec<UrlForm>,
