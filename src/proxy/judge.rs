@@ -19,7 +19,6 @@ use crate::verify::{AuthenticSet, Checked, Facts, Verification, check};
 
 /// What the head is.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one per request, moved once; a box would be an allocation")]
 pub(super) enum Judgement {
     /// An unsigned handshake: no credential is asked for, and nothing is forwarded.
     Handshake(Opening),
@@ -28,7 +27,6 @@ pub(super) enum Judgement {
 }
 
 /// What the head is, as far as one kind of credential goes.
-#[expect(clippy::large_enum_variant, reason = "as for `Checked`: one per credential, moved once")]
 enum Examined {
     Handshake(Opening),
     Checked(Checked),

@@ -17,6 +17,8 @@ pub mod timestamp;
 mod address;
 mod authentic;
 mod http_date;
+mod pem;
+mod verifier;
 
 use std::net::IpAddr;
 

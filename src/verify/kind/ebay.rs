@@ -10,11 +10,11 @@ use http::HeaderName;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::verifier::{Algorithm, Verifier, decode};
 use super::{About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, checked_id, read_params};
 use crate::credential::grammar::{Line, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
 use crate::verify::scheme::{SchemeFault, SecretFault, json};
+use crate::verify::verifier::{Algorithm, Verifier, decode};
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-ebay-signature");
 

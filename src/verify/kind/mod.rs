@@ -20,7 +20,6 @@ pub(crate) mod example;
 mod jwt;
 mod mercado_pago;
 mod paypal;
-mod pem;
 mod plivo;
 mod rfc9421;
 mod sigv4;
@@ -31,7 +30,6 @@ mod target;
 mod testing;
 mod tolerance;
 pub mod vectors;
-mod verifier;
 
 use std::any::Any;
 use std::fmt;

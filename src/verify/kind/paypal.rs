@@ -11,15 +11,15 @@ use crc32fast::Hasher;
 use http::HeaderName;
 use serde::Deserialize;
 
-use super::verifier::{Algorithm, Verifier, decode};
 use super::{
-    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, checked_id, pem, read_params,
-    tolerance,
+    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, checked_id, read_params, tolerance,
 };
 use crate::credential::grammar::{Line, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
+use crate::verify::pem;
 use crate::verify::scheme::{SchemeFault, SecretFault};
 use crate::verify::timestamp::Unit;
+use crate::verify::verifier::{Algorithm, Verifier, decode};
 
 const SIGNATURE: HeaderName = HeaderName::from_static("paypal-transmission-sig");
 const ID: HeaderName = HeaderName::from_static("paypal-transmission-id");

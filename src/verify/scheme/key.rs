@@ -11,13 +11,14 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::Scheme;
-use super::public::{self, PublicKey};
 use super::spec::{Algorithm, Derive, Generate, Normalize, SecretDecode};
 use super::template::Part;
 use crate::credential::grammar::trim_ows;
 use crate::secret::Secret;
 use crate::verify::kind::KindKey;
 use crate::verify::mac::{MacKey, Tag};
+use crate::verify::pem;
+use crate::verify::verifier::{self, PublicKey};
 
 /// What a generated secret of [`Generate::Whsec`] begins with.
 const WHSEC: &str = "whsec_";
@@ -95,13 +96,11 @@ impl Scheme {
             return Ok(VerifyKey(Keyed::Kind { key: kind.prepare(key.expose())?, secret: key }));
         }
         let algorithm = self.spec.algorithm;
+        if let Some(algorithm) = verified_by(algorithm) {
+            let public = PublicKey::new(algorithm, key.expose());
+            return Ok(VerifyKey(Keyed::Public(public.ok_or(SecretFault::Encoding("such a public key"))?)));
+        }
         let mac = match algorithm.hash() {
-            _ if algorithm.is_asymmetric() => {
-                let public = PublicKey::new(algorithm, key.expose());
-                return Ok(VerifyKey(Keyed::Public(
-                    public.ok_or(SecretFault::Encoding("such a public key"))?,
-                )));
-            }
             None if algorithm == Algorithm::Sha256 => MacKey::plain(),
             None => return Ok(VerifyKey(Keyed::Token { digest: Tag::of_token(key.expose()), token: key })),
             Some(hash) => MacKey::new(hash, key.expose()).ok_or(SecretFault::Empty)?,
@@ -175,7 +174,12 @@ impl Scheme {
                 codec.decode(text).map_err(|_| SecretFault::Encoding("base64"))?
             }
             SecretDecode::Base64Loose => loose_base64(text).ok_or(SecretFault::Encoding("base64"))?,
-            SecretDecode::Pem => public::pem(text).ok_or(SecretFault::Encoding("PEM or base64"))?,
+            SecretDecode::Pem if pem::looks_like(text) => {
+                pem::public_key(text).ok_or(SecretFault::Encoding("a public key or certificate in PEM"))?
+            }
+            SecretDecode::Pem => {
+                BASE64.decode(text.trim_ascii()).map_err(|_| SecretFault::Encoding("PEM or base64"))?
+            }
         });
         if key.is_empty() {
             return Err(SecretFault::Empty);
@@ -186,6 +190,19 @@ impl Scheme {
         };
         if key.is_empty() { Err(SecretFault::Empty) } else { Ok(Secret::new(key.to_vec())) }
     }
+}
+
+/// How a public key verifies; `None` where the secret is none.
+fn verified_by(algorithm: Algorithm) -> Option<verifier::Algorithm> {
+    Some(match algorithm {
+        Algorithm::Ed25519 => verifier::Algorithm::Ed25519,
+        Algorithm::EcdsaP256Sha256 => verifier::Algorithm::EcdsaP256Der,
+        Algorithm::EcdsaP256Sha256Raw => verifier::Algorithm::EcdsaP256Fixed,
+        Algorithm::RsaPkcs1Sha1 => verifier::Algorithm::RsaPkcs1Sha1,
+        Algorithm::RsaPkcs1Sha256 => verifier::Algorithm::RsaPkcs1Sha256,
+        Algorithm::RsaPssSha512 => verifier::Algorithm::RsaPssSha512,
+        _ => return None,
+    })
 }
 
 /// The secrets of a text that holds one per line.

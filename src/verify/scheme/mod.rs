@@ -26,7 +26,6 @@ mod compile;
 mod explain;
 mod extract;
 mod key;
-mod public;
 mod sign;
 mod template;
 #[cfg(test)]

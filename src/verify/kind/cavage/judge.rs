@@ -14,9 +14,9 @@ use super::{Cavage, DIGEST, Dialect, Signed};
 use crate::credential::{Extraction, Head};
 use crate::verify::http_date;
 use crate::verify::kind::digest::{self, Body};
-use crate::verify::kind::verifier::{Algorithm, Verifier, mac};
 use crate::verify::kind::{About, BodyPolicy, Evidence, Finding, Kind, KindAttempt, KindKey, ToSign};
 use crate::verify::scheme::SecretFault;
+use crate::verify::verifier::{Algorithm, Verifier, mac};
 
 impl Kind for Cavage {
     fn about(&self) -> &About {

@@ -17,7 +17,6 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::digest::Expected;
-use super::verifier::{Algorithm, decode};
 use super::{About, BodyPolicy, Evidence, Kind, Params, Times, read_params, tolerance};
 use crate::clock::UnixMillis;
 use crate::credential::grammar::{Line, one_line, trim_ows};
@@ -26,6 +25,7 @@ use crate::verify::http_date;
 use crate::verify::mac::Hash;
 use crate::verify::scheme::SchemeFault;
 use crate::verify::timestamp::Unit;
+use crate::verify::verifier::{Algorithm, decode};
 use fields::Parameters;
 
 const DIGEST: &str = "digest";

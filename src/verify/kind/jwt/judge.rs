@@ -15,9 +15,9 @@ use super::{Carrier, Jwt, Place, Rules, jwk, sign};
 use crate::credential::grammar::{Line, one_line, trim_ows};
 use crate::credential::{CredentialFault, Extraction, Head};
 use crate::verify::kind::digest::{BoundBody, Expected};
-use crate::verify::kind::verifier::Verifier;
 use crate::verify::kind::{About, Evidence, Finding, Kind, KindAttempt, KindKey, ToSign, target};
 use crate::verify::scheme::SecretFault;
+use crate::verify::verifier::Verifier;
 
 impl Kind for Jwt {
     fn about(&self) -> &About {

@@ -9,9 +9,9 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::Value;
 
 use super::token::Algorithm;
-use crate::verify::kind::verifier::Verifier;
 use crate::verify::scheme::SecretFault;
 use crate::verify::scheme::body::json;
+use crate::verify::verifier::Verifier;
 
 /// Keys of a set that are tried; senders have two during a rotation.
 const MOST_KEYS: usize = 4;

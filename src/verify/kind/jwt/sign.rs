@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::claims::Claims;
 use super::{Place, Rules};
-use crate::verify::kind::{ToSign, verifier};
+use crate::verify::kind::ToSign;
 use crate::verify::mac::Hash;
+use crate::verify::verifier;
 
 /// How long a sample is good for, in seconds.
 const LIFETIME: i64 = 300;

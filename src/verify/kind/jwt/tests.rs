@@ -9,11 +9,11 @@ use crate::credential::{CredentialFault, Extraction};
 use crate::secret::Secret;
 use crate::verify::Refusal;
 use crate::verify::kind::testing::{NOW, Sent, compile, faults};
-use crate::verify::kind::verifier::mac;
 use crate::verify::mac::Hash;
 use crate::verify::offline::Refused;
 use crate::verify::scheme::{Scheme, preset};
 use crate::verify::timestamp::TimestampFault;
+use crate::verify::verifier::mac;
 
 const SECRET: &str = "a secret of some length";
 const SECONDS: i64 = 1_700_000_000;

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::credential::CredentialFault;
-use crate::verify::kind::verifier;
 use crate::verify::mac::Hash;
 use crate::verify::scheme::body::json;
+use crate::verify::verifier;
 
 /// Characters of a token in a header or in the query. Real ones have some hundreds.
 const LONGEST: usize = 16 * 1024;

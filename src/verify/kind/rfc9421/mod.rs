@@ -17,7 +17,6 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::digest::{self, BoundBody, Expected};
-use super::verifier::{Algorithm, Verifier, decode, mac};
 use super::{About, BodyPolicy, Evidence, Kind, KindAttempt, KindKey, Params, Times, ToSign};
 use super::{checked_id, read_params, tolerance};
 use crate::clock::UnixMillis;
@@ -25,6 +24,7 @@ use crate::credential::grammar::{Encoding, Line, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
 use crate::verify::mac::Hash;
 use crate::verify::scheme::{SchemeFault, SecretFault};
+use crate::verify::verifier::{Algorithm, Verifier, decode, mac};
 use fields::Input;
 
 const DIGEST: &str = "content-digest";

@@ -15,14 +15,14 @@ use std::sync::Arc;
 use http::HeaderName;
 use serde::Deserialize;
 
-use super::verifier::{Algorithm, Verifier, decode};
 use super::{
-    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, checked_id, pem, read_params,
-    tolerance,
+    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, checked_id, read_params, tolerance,
 };
 use crate::credential::grammar::{Line, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
+use crate::verify::pem;
 use crate::verify::scheme::{SchemeFault, SecretFault};
+use crate::verify::verifier::{Algorithm, Verifier, decode};
 use message::{Message, Version};
 
 /// What SNS repeats of the body in headers.

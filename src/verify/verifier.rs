@@ -1,11 +1,12 @@
 //! A configured algorithm with its key: one message in, a verdict out. Pure.
 //!
-//! Not a choice of algorithm: what a request claims is compared by the kind, never obeyed. Invariants: a key
+//! Not a choice of algorithm: what a request claims is compared by a scheme's kind, never obeyed. Invariants: a key
 //! that does not parse under its algorithm makes no [`Verifier`]; a PEM text is never an HMAC key, so that no
 //! public key can be turned into a shared secret; MACs are compared in constant time.
 //! Spec: RFC 9421 §3.3, RFC 7518 §3, RFC 8017 §8, FIPS 186-5 §6.4.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
@@ -62,12 +63,36 @@ impl Algorithm {
     }
 }
 
+/// A public key under its algorithm.
+#[derive(Clone)]
+pub(super) struct PublicKey(Arc<ParsedPublicKey>);
+
+impl PublicKey {
+    /// Parses a key: raw or SPKI for Ed25519, a point or SPKI for P-256, SPKI or PKCS #1 for RSA; `None` where it
+    /// is none of this algorithm.
+    pub(super) fn new(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        ParsedPublicKey::new(algorithm.parameters()?, bytes).ok().map(Arc::new).map(Self)
+    }
+
+    /// Whether a signature is that of a message.
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let fits = !signature.is_empty() && signature.len() <= LONGEST_SIGNATURE;
+        fits && self.0.verify_sig(message, signature).is_ok()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PublicKey")
+    }
+}
+
 /// A key under its algorithm.
 pub(super) enum Verifier {
     /// A shared secret.
     Mac(Box<MacKey>),
     /// A public key.
-    Public(ParsedPublicKey),
+    Public(PublicKey),
 }
 
 impl Verifier {
@@ -84,7 +109,6 @@ impl Verifier {
             return MacKey::new(hash, key).map(Box::new).map(Self::Mac).ok_or(SecretFault::Empty);
         }
         let fault = SecretFault::Encoding("a public key or certificate of the scheme's algorithm in PEM");
-        let parameters = algorithm.parameters().ok_or(fault)?;
         let bytes = if pem::looks_like(key) {
             pem::public_key(key).ok_or(fault)?
         } else if algorithm == Algorithm::Ed25519 {
@@ -92,7 +116,7 @@ impl Verifier {
         } else {
             return Err(fault);
         };
-        ParsedPublicKey::new(parameters, &bytes).map(Self::Public).map_err(|_| fault)
+        PublicKey::new(algorithm, &bytes).map(Self::Public).ok_or(fault)
     }
 
     /// Whether a signature is that of a message.
@@ -103,10 +127,7 @@ impl Verifier {
                 mac.update(message);
                 Tag::new(signature).map_or_else(|| Choice::from(0), |tried| mac.finish().ct_eq(&tried))
             }
-            Self::Public(key) => {
-                let fits = !signature.is_empty() && signature.len() <= LONGEST_SIGNATURE;
-                Choice::from(u8::from(fits && key.verify_sig(message, signature).is_ok()))
-            }
+            Self::Public(key) => Choice::from(u8::from(key.verify(message, signature))),
         }
     }
 }
