@@ -1,5 +1,7 @@
 //! `verify` and `sign` as a user runs them: outputs, exit codes, and what never appears in either.
 
+#[path = "offline/schemes.rs"]
+mod schemes;
 #[path = "offline/sign.rs"]
 mod sign;
 #[path = "offline/verify.rs"]

@@ -35,7 +35,7 @@ const SHAPES: [(&str, &str); 5] = [
     ("kv", "stripe"),
     ("tagged", "standard-webhooks"),
     ("template", "slack"),
-    ("form", "twilio"),
+    ("form", "mandrill"),
 ];
 
 pub(crate) fn all() -> Vec<Case> {
@@ -165,7 +165,7 @@ fn bare(name: &str, size: usize) -> Result<Run, BoxError> {
     let delivery = Delivery::new(name, size)?;
     let signed = delivery.signed();
     Ok(match name {
-        "twilio" => {
+        "mandrill" => {
             let key = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes())?;
             run(move || key.clone().chain_update(black_box(&signed)).finalize().into_bytes())
         }
@@ -195,7 +195,7 @@ impl Delivery {
         let mut headers = headers()?;
         headers.remove("x-hub-signature-256");
         let mut body = vec![b'x'; size];
-        if name == "twilio" {
+        if name == "mandrill" {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             body = form(size);
         }
@@ -230,14 +230,14 @@ impl Delivery {
             "slack" => time.len() + 4,
             "standard-webhooks" => time.len() + 7,
             // Without `=` and `&`.
-            "twilio" => URL.len() - 2 * self.body.iter().filter(|byte| **byte == b'=').count(),
+            "mandrill" => URL.len() - 2 * self.body.iter().filter(|byte| **byte == b'=').count(),
             _ => 0,
         };
         vec![b'x'; self.body.len() + around]
     }
 }
 
-/// Twenty fields, as in Twilio's callbacks.
+/// Twenty fields, as in Twilio's callbacks, which sign in the same way, but for a second form of the URL.
 fn form(size: usize) -> Vec<u8> {
     let value = "x".repeat(size / 20 - "Field00=&".len());
     (0..20).map(|number| format!("Field{number:02}={value}&")).collect::<String>().into_bytes()

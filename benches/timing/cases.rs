@@ -1,6 +1,7 @@
-//! What is timed. Inputs of both classes are made before, of the same size, and taken by index: the harness
-//! itself does not tell the classes apart.
+//! What is timed. Inputs of both classes have the same size and are taken by index: the harness itself does not tell
+//! the classes apart.
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -15,11 +16,15 @@ use http::{HeaderMap, Method};
 use subtle::ConstantTimeEq as _;
 
 use crate::ring::{digest, ring};
-use crate::{BoxError, Case};
+use crate::{BoxError, Case, timed};
+
+type Run = Box<dyn FnMut(usize) -> f64>;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
 const KEYS: u128 = 100_000;
+/// Different keys of each class: few enough that all of them stay in the cache.
+const POOL: u128 = 64;
 const SECRET: &str = "bench-secret-0123456789abcdef";
 const OTHER: &str = "bench-secret-0123456789abcdeg";
 
@@ -41,19 +46,22 @@ pub(crate) fn all() -> Result<Vec<Case>, BoxError> {
 }
 
 /// A tag against its equal, and against one that differs in one byte.
-fn compare(at: usize) -> Result<Box<dyn FnMut(usize)>, BoxError> {
+fn compare(at: usize) -> Result<Run, BoxError> {
     let bytes = [7; 32];
     let mut differs = bytes;
     differs[at] ^= 1;
     let tag = |bytes: &[u8]| Tag::new(bytes).ok_or("no tag");
     let (ours, theirs) = (tag(&bytes)?, [tag(&bytes)?, tag(&differs)?]);
-    Ok(Box::new(move |class| {
-        black_box(black_box(&ours).ct_eq(black_box(&theirs[class])));
-    }))
+    Ok(timed(
+        move |class| theirs[class].clone(),
+        move |tried| {
+            black_box(black_box(&ours).ct_eq(tried));
+        },
+    ))
 }
 
 /// A request with the signature of the right secret, and of another of the same length.
-fn secrets(name: &str) -> Result<Box<dyn FnMut(usize)>, BoxError> {
+fn secrets(name: &str) -> Result<Run, BoxError> {
     let scheme = Arc::clone(preset(name).ok_or("there is no such preset")?);
     let key = scheme.prepare(&Secret::from_text(SECRET))?;
     let other = scheme.prepare(&Secret::from_text(OTHER))?;
@@ -62,17 +70,14 @@ fn secrets(name: &str) -> Result<Box<dyn FnMut(usize)>, BoxError> {
 }
 
 /// A scheme with two secrets, and a request signed with either.
-fn several() -> Result<Box<dyn FnMut(usize)>, BoxError> {
+fn several() -> Result<Run, BoxError> {
     let mut spec = preset("github").ok_or("there is no such preset")?.spec().clone();
     let one = Scheme::compile(&spec, CUSTOM).map_err(|_| "the scheme has faults")?;
     spec.secret.several = Some(true);
     let scheme = Arc::new(Scheme::compile(&spec, CUSTOM).map_err(|_| "the scheme has faults")?);
     let key = scheme.prepare(&Secret::from_text(&format!("{SECRET}\n{OTHER}")))?;
-    let mut headers = Vec::new();
-    for secret in [SECRET, OTHER] {
-        headers.push(signed(&one, &one.prepare(&Secret::from_text(secret))?));
-    }
-    Ok(verifies(scheme, key, headers.try_into().map_err(|_| "two")?))
+    let sign = |secret: &str| Ok::<_, BoxError>(signed(&one, &one.prepare(&Secret::from_text(secret))?));
+    Ok(verifies(scheme, key, [sign(SECRET)?, sign(OTHER)?]))
 }
 
 fn signed(scheme: &Scheme, key: &VerifyKey) -> HeaderMap {
@@ -85,35 +90,48 @@ fn body() -> Vec<u8> {
     vec![b'x'; 1024]
 }
 
-fn verifies(scheme: Arc<Scheme>, key: VerifyKey, signed: [HeaderMap; 2]) -> Box<dyn FnMut(usize)> {
+fn verifies(scheme: Arc<Scheme>, key: VerifyKey, signed: [HeaderMap; 2]) -> Run {
     let body = body();
-    Box::new(move |class| {
-        let head = Head { method: &Method::POST, target: "/", headers: black_box(&signed[class]), url: None };
-        if let Extraction::Present(credential) = scheme.extract(&head) {
-            let mut attempt = scheme.begin(&key, &head, &credential);
-            attempt.update(&body);
-            black_box(attempt.finish(&scheme, &credential, &[]).matched);
-        }
+    timed(
+        move |class| signed[class].clone(),
+        move |headers| {
+            let head = Head { method: &Method::POST, target: "/", headers, url: None };
+            if let Extraction::Present(credential) = scheme.extract(&head) {
+                let mut attempt = scheme.begin(&key, &head, &credential);
+                attempt.update(&body);
+                black_box(attempt.finish(&scheme, &credential, &[]).matched);
+            }
+        },
+    )
+}
+
+/// API keys that are not held: any, and such whose digests begin like those of keys that are.
+fn alike() -> Result<Run, BoxError> {
+    lookup(|number| {
+        let mut alike = digest(number);
+        alike.0[31] ^= 1;
+        alike
     })
 }
 
-/// An API key that is not held: any, and one whose digest begins like that of one that is.
-fn alike() -> Result<Box<dyn FnMut(usize)>, BoxError> {
-    let mut alike = digest(4711);
-    alike.0[31] ^= 1;
-    lookup([digest(KEYS + 1), alike])
+/// API keys that are not held, and such that are. Who sends the second knows it, so the difference tells only what
+/// the answer tells.
+fn held() -> Result<Run, BoxError> {
+    lookup(digest)
 }
 
-/// An API key that is not held, and one that is. Who sends the second knows it, so the difference tells only
-/// what the answer tells.
-fn held() -> Result<Box<dyn FnMut(usize)>, BoxError> {
-    lookup([digest(KEYS + 1), digest(4711)])
-}
-
-fn lookup(digests: [ApiKeyDigest; 2]) -> Result<Box<dyn FnMut(usize)>, BoxError> {
-    let ring = ring(KEYS)?;
-    let keys = SystemClock.moment();
-    Ok(Box::new(move |class| {
-        let _ = black_box(ring.at(keys).find(&Locator::ApiKey(black_box(digests[class]))));
-    }))
+fn lookup(other: impl Fn(u128) -> ApiKeyDigest) -> Result<Run, BoxError> {
+    let (ring, now) = (ring(KEYS)?, SystemClock.moment());
+    let digests: [Vec<ApiKeyDigest>; 2] =
+        [(0..POOL).map(|number| digest(KEYS + number)).collect(), (0..POOL).map(other).collect()];
+    let next = Cell::new(0);
+    Ok(timed(
+        move |class| {
+            next.set((next.get() + 1) % digests[class].len());
+            digests[class][next.get()]
+        },
+        move |digest| {
+            let _ = black_box(ring.at(now).find(&Locator::ApiKey(*digest)));
+        },
+    ))
 }

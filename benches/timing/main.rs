@@ -19,6 +19,7 @@ mod ring;
 mod welch;
 
 use std::error::Error;
+use std::hint::black_box;
 
 use countersign::clock::{Clock as _, SystemClock};
 
@@ -31,11 +32,24 @@ const WARM_UP: usize = 20_000;
 /// From here on a difference is believed: dudect's own bound.
 const LIMIT: f64 = 5.0;
 
-/// Two classes of one operation: does it once for the class, without a branch on it.
+/// Two classes of inputs of one operation. `run` does it once for a class and says how long that took, in ns.
 struct Case {
     name: &'static str,
     classes: [&'static str; 2],
-    run: Box<dyn FnMut(usize)>,
+    run: Box<dyn FnMut(usize) -> f64>,
+}
+
+/// Makes an input anew, so that both classes are read from the same places, and times the operation alone.
+fn timed<I>(
+    make: impl Fn(usize) -> I + 'static,
+    operation: impl Fn(&I) + 'static,
+) -> Box<dyn FnMut(usize) -> f64> {
+    Box::new(move |class| {
+        let input = black_box(make(class));
+        let began = SystemClock.monotonic();
+        operation(&input);
+        SystemClock.monotonic().saturating_duration_since(began).as_secs_f64() * 1e9
+    })
 }
 
 fn main() -> Result<(), BoxError> {
@@ -61,14 +75,13 @@ fn main() -> Result<(), BoxError> {
 /// Times both classes in an order that nothing can predict.
 fn sample(case: &mut Case) -> [Vec<f64>; 2] {
     let mut order = Order(0x9e37_79b9_7f4a_7c15);
-    (0..WARM_UP).for_each(|_| (case.run)(order.next()));
+    for _ in 0..WARM_UP {
+        let _ = (case.run)(order.next());
+    }
     let mut times = [Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES)];
     for _ in 0..SAMPLES {
         let class = order.next();
-        let began = SystemClock.monotonic();
-        (case.run)(class);
-        let took = SystemClock.monotonic().saturating_duration_since(began);
-        times[class].push(took.as_secs_f64() * 1e9);
+        times[class].push((case.run)(class));
     }
     times
 }

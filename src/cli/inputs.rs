@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::Exit;
+use super::{Exit, scheme_text};
 use crate::clock::UnixMillis;
 use crate::secret::Secret;
-use crate::verify::scheme::{CUSTOM, Scheme, SchemeSpec, preset, presets};
+use crate::verify::scheme::{Scheme, preset, presets};
 
 /// The last second of the year 9999.
 const LATEST: i64 = 253_402_300_799;
@@ -65,30 +65,45 @@ pub(super) fn scheme(name: &str) -> Result<Arc<Scheme>, InputFault> {
     if let Some(scheme) = preset(name) {
         return Ok(Arc::clone(scheme));
     }
-    if !name.ends_with(".toml") {
-        let names: Vec<&str> = presets().map(|scheme| scheme.label()).collect();
-        return Err(InputFault::usage(format!(
-            "there is no preset `{name}`; a file of your own ends in .toml. Presets: {}",
-            names.join(", ")
-        )));
+    if name.ends_with(".toml") {
+        scheme_file(name)
+    } else {
+        Err(no_preset(name, "a file of your own ends in .toml"))
     }
-    scheme_file(name)
+}
+
+/// There is no preset of this name; says which one may be meant, and what else there is.
+pub(super) fn no_preset(name: &str, otherwise: &str) -> InputFault {
+    let meant = nearest(name).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+    InputFault::usage(format!(
+        "there is no preset `{name}`{meant}\n`countersign schemes` lists them; {otherwise}"
+    ))
+}
+
+/// The preset whose name is most like this one, where one is alike.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let alike = |label: &&'static str| {
+        (name.len() > 2 && label.starts_with(&name)) || strsim::jaro_winkler(label, &name) > 0.85
+    };
+    let likeness = |label: &&'static str| (strsim::jaro_winkler(label, &name) * 1000.0).round();
+    let labels = presets().map(|scheme| scheme.label()).filter(alike);
+    labels.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
 }
 
 /// The scheme in a file.
 pub(super) fn scheme_file(name: &str) -> Result<Arc<Scheme>, InputFault> {
     let text = String::from_utf8(bytes(Path::new(name))?)
         .map_err(|_| InputFault::usage(format!("{name}: is not UTF-8")))?;
-    let spec: SchemeSpec = toml::from_str(&text).map_err(|error| config(format!("{name}: {error}")))?;
-    Scheme::compile(&spec, CUSTOM).map(Arc::new).map_err(|faults| {
+    scheme_text::read(&text).map_err(|faults| {
         let lines: Vec<String> = faults
             .iter()
-            .map(|fault| match line_of(&text, &fault.path) {
+            .map(|(line, fault)| match line {
                 Some(line) => format!("{name}:{line}: {fault}"),
                 None => format!("{name}: {fault}"),
             })
             .collect();
-        config(lines.join("\n"))
+        InputFault { exit: Exit::Config, message: lines.join("\n") }
     })
 }
 
@@ -121,49 +136,24 @@ pub(super) fn target_of(url: &str) -> Result<String, InputFault> {
     }
 }
 
-/// The line on which a key of a scheme stands, or else its table.
-fn line_of(text: &str, path: &str) -> Option<usize> {
-    let (wanted_table, wanted) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut table = "";
-    let mut nearest = None;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            table = name.trim();
-            if table == path || (table == wanted_table && nearest.is_none()) {
-                nearest = Some(index + 1);
-            }
-            continue;
-        }
-        let Some(key) = line.split('=').next().map(str::trim) else { continue };
-        if (table == wanted_table && key == wanted) || (table.is_empty() && key == path) {
-            return Some(index + 1);
-        }
-        if table.is_empty() && key == wanted_table && line.contains('=') {
-            nearest = Some(index + 1);
-        }
-    }
-    nearest
-}
-
-fn config(message: String) -> InputFault {
-    InputFault { exit: Exit::Config, message }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{at, line_of, target_of};
+    use super::{at, nearest, target_of};
     use crate::clock::UnixMillis;
 
     #[test]
-    fn the_line_of_a_key_is_found_in_every_spelling() {
-        let text = "signed = 'x'\nsecret = { strip = '' }\n[sig]\n# header\nheader = 'A'\n[timestamp]\n";
-        assert_eq!(line_of(text, "signed"), Some(1));
-        assert_eq!(line_of(text, "secret.strip"), Some(2));
-        assert_eq!(line_of(text, "sig.header"), Some(5));
-        assert_eq!(line_of(text, "sig.prefix"), Some(3));
-        assert_eq!(line_of(text, "timestamp"), Some(6));
-        assert_eq!(line_of(text, "encoding"), None);
+    fn a_misspelt_preset_is_found() {
+        for (name, meant) in [
+            ("strpe", "stripe"),
+            ("Github", "github"),
+            ("pagerduty", "pagerduty-v3"),
+            ("hubspot3", "hubspot-v3"),
+        ] {
+            assert_eq!(nearest(name), Some(meant), "{name}");
+        }
+        for name in ["", "q", "nobody-has-this-name"] {
+            assert_eq!(nearest(name), None, "{name}");
+        }
     }
 
     #[test]

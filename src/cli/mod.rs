@@ -8,6 +8,7 @@ pub mod check;
 pub mod client;
 pub mod dev;
 pub mod keks;
+mod scheme_text;
 pub mod schemes;
 pub mod serve;
 pub mod sign;

@@ -8,10 +8,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::check::aligned;
-use super::inputs::{self, InputFault};
+use super::inputs;
 use super::{Exit, say};
 use crate::verify::scheme::spec::Proof;
-use crate::verify::scheme::{Scheme, preset, presets};
+use crate::verify::scheme::{Scheme, SchemeSpec, SchemeSummary, preset, presets};
+
+/// Columns of a terminal, for text that is broken between words.
+const WIDTH: usize = 80;
 
 /// `schemes --help`.
 pub(super) const EXAMPLES: &str = "\
@@ -45,9 +48,7 @@ pub fn run(args: &SchemesArgs) -> Exit {
         }
         (None, Some(name)) => match preset(name) {
             Some(scheme) => Ok(show(scheme, args.json, false)),
-            None => Err(InputFault::usage(format!(
-                "there is no preset `{name}`; `countersign schemes` lists them, `--check FILE` checks your own"
-            ))),
+            None => Err(inputs::no_preset(name, "`--check FILE` checks a scheme of your own")),
         },
         (None, None) => Ok(list(args.json)),
     };
@@ -60,22 +61,27 @@ fn list(as_json: bool) -> Exit {
         say(&json!({ "items": items }).to_string());
         return Exit::Ok;
     }
-    let header = ["name", "signature", "algorithm", "body", "timestamp", "id", "proof"].map(str::to_owned);
+    let header = ["name", "algorithm", "binds", "proof"].map(str::to_owned);
     let rows = presets().map(|scheme| {
         let one = scheme.summary();
-        let yes = |binds: bool| if binds { "yes" } else { "-" }.to_owned();
-        [
-            one.name.to_owned(),
-            one.header.clone(),
-            one.algorithm.to_owned(),
-            yes(one.binds_body),
-            yes(one.binds_timestamp),
-            yes(one.binds_id),
-            one.proof.map_or("-", Proof::name).to_owned(),
-        ]
+        let proof = one.proof.map_or("-", Proof::name);
+        [one.name, one.algorithm, &binds(&one), proof].map(str::to_owned)
     });
-    say(&aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>()).join("\n"));
+    let lines = aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
+    say(&lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("\n"));
     Exit::Ok
+}
+
+/// What every signature covers, in words.
+fn binds(one: &SchemeSummary<'_>) -> String {
+    let parts = [
+        ("body", one.binds_body),
+        ("time", one.binds_timestamp),
+        ("id", one.binds_id),
+        ("target", one.binds_target),
+    ];
+    let bound: Vec<&str> = parts.into_iter().filter_map(|(part, binds)| binds.then_some(part)).collect();
+    if bound.is_empty() { "-".to_owned() } else { bound.join(" ") }
 }
 
 fn show(scheme: &Scheme, as_json: bool, checked: bool) -> Exit {
@@ -89,23 +95,11 @@ fn show(scheme: &Scheme, as_json: bool, checked: bool) -> Exit {
         return Exit::Ok;
     }
     let one = &detail.summary;
-    let mut binds: Vec<&str> = [
-        ("body", one.binds_body),
-        ("timestamp", one.binds_timestamp),
-        ("id", one.binds_id),
-        ("target", one.binds_target),
-    ]
-    .into_iter()
-    .filter_map(|(what, binds)| binds.then_some(what))
-    .collect();
-    if binds.is_empty() {
-        binds.push("nothing");
-    }
     let mut lines = Vec::new();
     if checked {
         lines.push("scheme ok".to_owned());
     }
-    let mut add = |what: &str, text: &str| lines.push(format!("{what:<10} {text}"));
+    let mut add = |what: &str, text: &str| lines.extend(wrapped(what, text));
     add("name", one.name);
     for (what, text) in [
         ("sender", one.title),
@@ -117,12 +111,31 @@ fn show(scheme: &Scheme, as_json: bool, checked: bool) -> Exit {
             add(what, text);
         }
     }
-    add("binds", &binds.join(", "));
+    add("signature", &one.header);
+    add("binds", &binds(one));
     if one.needs_public_url {
         add("needs", "listener.public_url");
     }
     lines.push(String::new());
-    lines.push(toml::to_string(detail.scheme).unwrap_or_default());
+    // What stands above is not said again.
+    let scheme =
+        SchemeSpec { title: None, documentation: None, proof: None, setup: None, ..detail.scheme.clone() };
+    lines.push(toml::to_string(&scheme).unwrap_or_default());
     say(lines.join("\n").trim_end());
     Exit::Ok
+}
+
+/// A line of the head, its text broken between words where it is too long.
+fn wrapped(what: &str, text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{:<10} {word}", if lines.is_empty() { what } else { "" })),
+        }
+    }
+    lines
 }

@@ -18,6 +18,8 @@ mod address;
 mod authentic;
 mod http_date;
 mod pem;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 use std::net::IpAddr;

@@ -103,6 +103,14 @@ async fn short_or_undecodable_imported_secrets_are_refused() {
         ("generic", ""),
         ("generic", "fifteen-bytes-x"),
         ("generic", "a line break in the\nsecret"),
+        ("generic", "a\u{7}control character in the secret"),
+        (
+            "box",
+            "primary-key-0123456789\nsecond-key-0123456789\nthird-key-0123456789\nfourth-key-0123456789\nfifth-key-0123456789",
+        ),
+        ("box", "primary-key-0123456789\nshort"),
+        ("telnyx", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZQ=="),
+        ("wise", "-----BEGIN PUBLIC KEY-----\nMDEyMzQ1Njc4OWFiY2RlZg==\n-----END PUBLIC KEY-----"),
         ("standard-webhooks", "whsec_!!!not-base64!!!-zzz"),
         ("standard-webhooks", "whsec_c2hvcnQ="),
         ("plaid", "-----BEGIN PUBLIC KEY-----\nnot a key\n-----END PUBLIC KEY-----"),
@@ -122,6 +130,20 @@ async fn short_or_undecodable_imported_secrets_are_refused() {
     let answer = port.post("/api/integrations/x/rotate-secret", json!({ "webhookSecret": "short" })).await;
     assert_eq!(answer.faults(), ["/webhookSecret format"]);
     assert_eq!(port.audit().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_of_several_lines_is_taken_where_the_scheme_reads_lines() {
+    let port = Port::open().await;
+    // Of RFC 9421, B.1.4.
+    let key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=\n\
+               -----END PUBLIC KEY-----\n";
+    for (kind, secret) in
+        [("box", "primary-key-0123456789\nsecondary-key-0123456789"), ("rfc9421-ed25519", key)]
+    {
+        let made = port.integration(json!({ "name": kind, "type": kind, "webhookSecret": secret })).await;
+        assert_eq!(made.str("webhookSecret"), secret);
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod integrations;
 mod keys;
 mod pages;
 mod rotation;
+mod schemes;
 mod serving;
 mod store_faults;
 mod workspaces;

@@ -10,7 +10,7 @@ use crate::support::sidecar::Sidecar;
 const MIB: usize = 1024 * 1024;
 
 #[test]
-fn bytes_arrive_as_they_were_sent() {
+fn w21_bytes_arrive_as_they_were_sent() {
     let (sidecar, secret) = generic();
     let every: Vec<u8> = (0..=255).collect();
     for body in [
@@ -39,7 +39,7 @@ fn bytes_arrive_as_they_were_sent() {
 }
 
 #[test]
-fn a_compressed_body_stays_compressed() {
+fn w22_a_compressed_body_stays_compressed() {
     let (sidecar, secret) = generic();
     // gzip of a mebibyte of zeros is about 1 KiB; this is gzip of "hello", with another's claim of its length.
     let gzip =
@@ -112,7 +112,7 @@ max_body = '2MiB'
 }
 
 #[test]
-fn a_chunked_body_over_the_limit_leaves_the_upstream_untouched() {
+fn w24_a_chunked_body_over_the_limit_leaves_the_upstream_untouched() {
     let (sidecar, secret) = generic();
     for size in [MIB + 1, 3 * MIB] {
         let mut connection = Connection::open(sidecar.traffic());
@@ -124,7 +124,7 @@ fn a_chunked_body_over_the_limit_leaves_the_upstream_untouched() {
 }
 
 #[test]
-fn a_body_that_ends_early_is_never_judged() {
+fn w25_a_body_that_ends_early_is_never_judged() {
     let (sidecar, secret) = generic();
     let call = signed(&secret, "body");
     let longer = call.header("Content-Length", "100");

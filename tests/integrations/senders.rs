@@ -1,60 +1,15 @@
 //! Senders that we know, with signatures that they published or that RFC 2104 gives.
 
-use countersign::clock::UnixMillis;
 use data_encoding::BASE64;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{identity, with};
 use crate::support::http::Call;
 use crate::support::mac::{hmac, hmac_hex};
-use crate::support::sidecar::{START, Sidecar};
-
-const VECTORS: &str = include_str!("../vectors/webhook-vectors.json");
+use crate::support::sidecar::START;
 
 fn hook(body: impl AsRef<[u8]>) -> Call {
     Call::post("/webhooks/hook", body)
-}
-
-/// Published vectors through a whole sidecar, where their secret is long enough to import.
-#[test]
-fn what_a_publisher_signed_passes_and_what_it_calls_invalid_does_not() {
-    let sidecar = Sidecar::start();
-    let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
-    let text = |vector: &Value, name: &str| vector[name].as_str().unwrap().to_owned();
-    let (mut passed, mut refused) = (Vec::new(), 0);
-    for (n, vector) in vectors.iter().enumerate() {
-        let scheme = text(vector, "scheme");
-        if !["github", "standard-webhooks", "pagerduty-v3", "stripe", "slack", "shopify"].contains(&&*scheme)
-        {
-            continue;
-        }
-        let name = format!("vector-{n}");
-        let body = json!({ "name": name, "type": scheme, "webhookSecret": vector["secret"] });
-        let created = sidecar.admin("POST", "/api/integrations", Some(body));
-        if created.status == 422 {
-            continue;
-        }
-        assert_eq!(created.status, 201, "{}", created.text());
-        if let Some(at) = vector["at"].as_i64() {
-            sidecar.clock.set_wall(UnixMillis(at * 1000));
-        }
-        let mut call = Call::post(&format!("/webhooks/{name}"), text(vector, "body"));
-        for (header, value) in vector["headers"].as_object().unwrap() {
-            call = call.header(header, value.as_str().unwrap());
-        }
-        if vector["expect"] == "valid" {
-            assert_eq!(sidecar.passes(&call).body, call.body, "{}", vector["id"]);
-            passed.push(text(vector, "id"));
-        } else {
-            assert_eq!(sidecar.refuses(&call, 401).status, 401, "{}", vector["id"]);
-            refused += 1;
-        }
-    }
-    for id in ["github-docs-sha256", "pagerduty-valid", "pagerduty-multi", "sw-spec", "sw-multi", "svix-docs"]
-    {
-        assert!(passed.iter().any(|passed| passed == id), "{id} was not tried: {passed:?}");
-    }
-    assert!(refused >= 15, "only {refused} invalid ones were tried");
 }
 
 #[test]
@@ -73,7 +28,7 @@ fn the_example_of_githubs_documentation_passes_unless_a_byte_changes() {
 }
 
 #[test]
-fn githubs_sha_1_alone_is_no_signature() {
+fn w10_githubs_sha_1_alone_is_no_signature() {
     let (sidecar, secret) = with(json!({
         "name": "hook", "type": "github", "webhookSecret": "It's a Secret to Everybody",
     }));

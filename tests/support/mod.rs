@@ -14,4 +14,5 @@ pub(crate) mod refusal;
 pub(crate) mod sidecar;
 pub(crate) mod store_conformance;
 pub(crate) mod upstream;
+pub(crate) mod vectors;
 pub(crate) mod watched;

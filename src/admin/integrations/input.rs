@@ -15,12 +15,14 @@ use crate::admin::problem::Fault;
 use crate::admin::view::SERVER_SET;
 use crate::keys::record::{Integration, Kind, RecordKey};
 use crate::secret::Secret;
-use crate::verify::scheme::Scheme;
+use crate::verify::scheme::{Scheme, SecretFault};
 
 /// Bytes of an imported secret, decoded. Below it, guessing is within reach.
 const SECRET_MIN: usize = 16;
-/// Characters of an imported secret: a certificate, or a set of JSON Web Keys, has some thousands.
-const SECRET_MAX: usize = 16_384;
+/// Characters of an imported secret on one line.
+const SECRET_MAX: usize = 1024;
+/// The same where the scheme takes several lines: a certificate with its chain.
+const LINES_MAX: usize = 16 * 1024;
 /// Longest window in which a message counts as seen: a week, in minutes.
 const WINDOW_MAX: u32 = 10_080;
 /// Longest tolerance of a signed time: a day, in seconds.
@@ -121,28 +123,36 @@ fn reject_status(value: Value) -> Checked<u16> {
 /// An imported secret, as text; whether a scheme can use it is for [`usable`].
 pub(super) fn secret(value: Value) -> Checked<Secret> {
     let text = formats::text(value)?;
-    if text.chars().count() > SECRET_MAX {
-        return wrong("range", format!("must have at most {SECRET_MAX} characters"));
+    if text.len() > LINES_MAX {
+        return wrong("range", format!("must have at most {LINES_MAX} bytes"));
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\r' | '\n')) {
+    if text.chars().any(|character| character.is_control() && !is_line_end(character)) {
         return wrong("format", "must not contain control characters");
+    }
+    if text.trim().is_empty() {
+        return wrong("format", "must not be blank");
     }
     Ok(Secret::new(text.into_bytes()))
 }
 
+fn is_line_end(character: char) -> bool {
+    matches!(character, '\n' | '\r')
+}
+
 /// Whether the scheme can use the secret; `Err` says what is wrong, without any of it.
 pub(super) fn usable(scheme: &Scheme, secret: &Secret) -> Result<(), String> {
-    // A pasted secret with a line break is a mistake; a PEM text has some, and a list of secrets.
-    let takes_lines = !scheme.generates_secrets() || scheme.spec().secret.several == Some(true);
-    if !takes_lines && secret.expose().iter().any(|byte| b"\r\n".contains(byte)) {
-        return Err("must not contain line breaks".to_owned());
+    if !scheme.takes_lines() {
+        if secret.expose().iter().any(|byte| is_line_end(char::from(*byte))) {
+            return Err("must not contain line breaks".to_owned());
+        }
+        if secret.len() > SECRET_MAX {
+            return Err(format!("must have at most {SECRET_MAX} bytes"));
+        }
     }
-    match scheme.secret_len(secret) {
-        Ok(length) if length < SECRET_MIN => Err(format!("must decode to at least {SECRET_MIN} bytes")),
-        Ok(_) => match scheme.prepare(secret) {
-            Ok(_) => Ok(()),
-            Err(_) => Err("is not a key that this scheme can verify with".to_owned()),
-        },
+    match scheme.prepare(secret).and_then(|_| scheme.secret_len(secret)) {
+        Ok(length) if length >= SECRET_MIN => Ok(()),
+        Ok(_) => Err(format!("must decode to at least {SECRET_MIN} bytes")),
+        Err(SecretFault::TooMany) => Err("has more lines than the 4 secrets that may be tried".to_owned()),
         Err(_) => Err("is empty, or is not in the form that this scheme decodes".to_owned()),
     }
 }

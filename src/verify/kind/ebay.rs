@@ -127,7 +127,7 @@ mod tests {
     use crate::verify::kind::testing::{Sent, compile, faults, vector};
     use crate::verify::scheme::{Scheme, preset};
 
-    const VECTORS: &str = include_str!("../../../tests/vectors/webhook-vectors.json");
+    const VECTORS: &str = include_str!("../../../tests/vectors/more-published.json");
     const HEADER: &str = "x-ebay-signature";
 
     fn scheme() -> &'static Scheme {

@@ -35,6 +35,9 @@ pub enum SecretFault {
     /// It is not what the scheme decodes; the text names the encoding.
     #[error("the secret is not {0}")]
     Encoding(&'static str),
+    /// One text holds more than 4.
+    #[error("there are more secrets than 4")]
+    TooMany,
 }
 
 /// A secret, ready to verify with: the HMAC has absorbed it.
@@ -77,17 +80,16 @@ impl Scheme {
     /// # Errors
     /// Where it is empty or can't be decoded. Such a secret verifies nothing.
     pub fn prepare(&self, secret: &Secret) -> Result<VerifyKey, SecretFault> {
-        if self.spec.secret.several == Some(true) {
-            let keys: Result<Vec<VerifyKey>, SecretFault> =
-                lines(secret).take(MOST_SECRETS).map(|line| self.prepare_one(&line)).collect();
-            let keys = keys?;
-            return if keys.is_empty() {
-                Err(SecretFault::Empty)
-            } else {
-                Ok(VerifyKey(Keyed::Several(keys)))
-            };
+        if self.spec.secret.several != Some(true) {
+            return self.prepare_one(secret);
         }
-        self.prepare_one(secret)
+        let keys: Result<Vec<VerifyKey>, SecretFault> =
+            lines(secret).map(|line| self.prepare_one(&line)).collect();
+        match keys? {
+            keys if keys.is_empty() => Err(SecretFault::Empty),
+            keys if keys.len() > MOST_SECRETS => Err(SecretFault::TooMany),
+            keys => Ok(VerifyKey(Keyed::Several(keys))),
+        }
     }
 
     fn prepare_one(&self, secret: &Secret) -> Result<VerifyKey, SecretFault> {
@@ -123,6 +125,12 @@ impl Scheme {
             Keyed::Several(keys) => self.answer_challenge(keys.first()?, challenge),
             Keyed::Mac { .. } | Keyed::Token { .. } | Keyed::Public(_) => None,
         }
+    }
+
+    /// Whether the text of a secret may have several lines: PEM, or one secret per line.
+    #[must_use]
+    pub fn takes_lines(&self) -> bool {
+        self.spec.secret.several == Some(true) || !self.generates_secrets()
     }
 
     /// How many bytes of key a secret holds.
@@ -207,9 +215,9 @@ fn verified_by(algorithm: Algorithm) -> Option<verifier::Algorithm> {
 
 /// The secrets of a text that holds one per line.
 fn lines(secret: &Secret) -> impl Iterator<Item = Secret> {
-    let lines = secret.expose().split(|byte| *byte == b'\n').map(trim_ows);
+    let lines = secret.expose().split(|byte| *byte == b'\n');
     lines
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .map(|line| trim_ows(line.strip_suffix(b"\r").unwrap_or(line)))
         .filter(|line| !line.is_empty())
         .map(|line| Secret::new(line.to_vec()))
 }

@@ -124,10 +124,6 @@ impl Whole {
                     let tag = self.tag(scheme, &document, &source)?;
                     any = tags.iter().fold(any, |any, candidate| any | tag.ct_eq(candidate));
                 }
-                // Which form of the URL was signed is no secret: once one holds, the others need no hashing.
-                if bool::from(any) {
-                    break;
-                }
             }
             finding.matched &= any;
         }

@@ -25,6 +25,8 @@ def vector(name, scheme, secret, body, headers, bound, *, method="POST",
 
     bound: parts of it that the signature covers: "body", "method", "target", "timestamp", "id" or
     "header:<name>"; a change of any is refused. unbound: parts that it does not cover; a change is let in.
+    body_bound=False: a checksum only guards the body, so the application is told that it is not bound.
+    toml="...": a scheme of its own instead of a preset. expect="invalid": it is refused as it is.
     """
     return {"id": name, "scheme": scheme, "secret": secret, "method": method, "url": url,
             "headers": headers, "body": body, "at": at, "expect": "valid",

@@ -1,6 +1,6 @@
 """One valid request for every sender whose signature is a plain computation over parts of the request, and for
 those that send a token. A row says what the sender's documentation says: which header, what is hashed, how it is
-written. Presets that a published vector proves are not here.
+written. Not here are presets whose published vectors can go through the proxy as they are.
 """
 
 import base64
@@ -128,6 +128,8 @@ BODIES = [
     ("castle", "X-Castle-Signature", b64),
     ("chargify", "X-Chargify-Webhook-Signature-Hmac-Sha-256"),
     ("checkout-com", "Cko-Signature"),
+    ("checkr", "X-Checkr-Signature"),
+    ("circleci", "circleci-signature", hexa, "v1="),
     ("clickup", "X-Signature"),
     ("cursor", "X-Webhook-Signature", hexa, "sha256="),
     ("datadog-hmac", "X-Datadog-Signature"),
@@ -138,11 +140,15 @@ BODIES = [
     ("dropbox", "X-Dropbox-Signature"),
     ("dub", "Dub-Signature"),
     ("dwolla", "X-Request-Signature-SHA-256"),
+    ("easypost", "X-Hmac-Signature", hexa, "hmac-sha256-hex="),
     ("fastspring", "X-FS-Signature", b64),
     ("flux", "X-Signature", hexa, "sha256="),
     ("forgejo", "X-Forgejo-Signature"),
     ("generic", "X-Webhook-Signature"),
     ("grafana", "X-Grafana-Alerting-Signature"),
+    ("jira", "X-Hub-Signature", hexa, "sha256="),
+    ("line", "X-Line-Signature", b64),
+    ("modern-treasury", "X-Signature"),
     ("gusto", "X-Gusto-Signature"),
     ("hackerone", "X-H1-Signature", hexa, "sha256="),
     ("hcp-terraform", "X-TFE-Notification-Signature", hexa, "", {"digest": "sha512"}),
@@ -202,6 +208,7 @@ STRIPE_LIKE = [
     ("knock", "x-knock-signature", {"sig": "s", "now": MS, "write": b64}),
     ("mux", "Mux-Signature", {}),
     ("paymongo", "Paymongo-Signature", {"sig": "te=,li"}),
+    ("sanity", "sanity-webhook-signature", {"now": MS, "write": lambda tag: b64url(tag).rstrip("=")}),
     ("shippo", "Shippo-Auth-Signature", {}),
     ("terra", "terra-signature", {}),
     ("tiktok", "TikTok-Signature", {"sig": "s"}),
@@ -219,12 +226,14 @@ STANDARD = [
     ("incident-io", "webhook", "whsec_{}", from_b64),
     ("lithic", "webhook", "whsec_{}", from_b64),
     ("loops", "webhook", "{}", from_b64),
+    ("openai", "webhook", "whsec_{}", from_b64),
     ("polar", "webhook", "{}", text),
     ("render", "webhook", "whsec_{}", from_b64),
     ("replicate", "webhook", "whsec_{}", from_b64),
     ("resend", "svix", "whsec_{}", from_b64),
     ("stytch", "svix", "whsec_{}", from_b64),
     ("supabase", "webhook", "v1,whsec_{}", from_b64),
+    ("svix", "svix", "whsec_{}", from_b64),
 ]
 
 # A token in a header: name, header, what stands before it.
@@ -279,7 +288,8 @@ def others():
     yield stamped("framer", "Framer-Signature", lambda tag: f"sha256={tag}", lambda body: body + "sub_42",
                   more={"Framer-Webhook-Submission-Id": "sub_42"}, bound=["body", "id"])
     # Linear's time is in the body.
-    yield of_body("linear", "Linear-Signature", body=f'{{"action":"create","webhookTimestamp":{MS}}}')
+    linear = of_body("linear", "Linear-Signature", body=f'{{"action":"create","webhookTimestamp":{MS}}}')
+    yield {**linear, "bound": ["body", "timestamp"]}
     # With method and target.
     yield stamped("signed-request", "X-Webhook-Signature", lambda tag: f"v1={tag}",
                   lambda body: f"{TS}.POST./webhooks/sender.{body}", clock={"X-Webhook-Timestamp": TS},
@@ -300,11 +310,11 @@ def others():
     # Tokens in the body.
     passcode = "figma-passcode-0123456789abcdef0"
     yield vector("figma", "figma", passcode, f'{{"event_type":"PING","passcode":"{passcode}"}}', json_type({}), [],
-                 unbound=NO_TIME)
+                 unbound=["body", *NO_TIME])
     state = "graph-client-state-0123456789abcdef"
     yield vector("microsoft-graph", "microsoft-graph", state,
                  f'{{"value":[{{"clientState":"{state}","id":1}},{{"id":2,"clientState":"{state}"}}]}}', json_type({}), [],
-                 unbound=NO_TIME)
+                 unbound=["body", *NO_TIME])
 
 
 def asymmetric():

@@ -110,8 +110,10 @@ impl Scheme {
         if !self.generates_secrets() {
             return Ok(self);
         }
+        // How long a derived key is, its derivation says.
+        let is_derived = self.spec.secret.derive.is_some();
         match self.secret_len(&self.generate_secret(&[0xa5; 32])) {
-            Ok(length) if length >= SHORTEST_GENERATED => Ok(self),
+            Ok(length) if length >= SHORTEST_GENERATED || is_derived => Ok(self),
             _ => Err(vec![SchemeFault::new("secret.generate", "makes secrets that this scheme can't use")]),
         }
     }
