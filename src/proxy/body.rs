@@ -5,6 +5,7 @@
 //! body is kept as the chunks that arrived, hashed once, charged to the process-wide budget until it is
 //! forwarded; trailers go nowhere; a body that stalls or drips ends.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -103,10 +104,25 @@ pub async fn read(
 }
 
 impl Buffered {
-    /// A copy in one piece; `None` where it has more than `most` bytes.
+    /// All of it in one piece: a copy where it came in several. Not to be held across an await, for a copy is not
+    /// charged to the budget: so there is one for each thread at most.
     #[must_use]
-    pub fn gathered(&self, most: u64) -> Option<Vec<u8>> {
-        (self.length <= most).then(|| self.chunks.iter().flat_map(|chunk| chunk.iter().copied()).collect())
+    pub fn whole(&self) -> Cow<'_, [u8]> {
+        match (self.chunks.front(), self.chunks.len()) {
+            (None, _) => Cow::Borrowed(&[]),
+            (Some(only), 1) => Cow::Borrowed(only),
+            _ => {
+                let mut whole = Vec::with_capacity(self.chunks.iter().map(Bytes::len).sum());
+                self.chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+                Cow::Owned(whole)
+            }
+        }
+    }
+
+    /// The same; `None` where it has more than `most` bytes.
+    #[must_use]
+    pub fn gathered(&self, most: u64) -> Option<Cow<'_, [u8]>> {
+        (self.length <= most).then(|| self.whole())
     }
 }
 

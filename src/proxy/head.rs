@@ -131,10 +131,29 @@ fn is_host(value: &[u8]) -> bool {
             None => (value, None),
         },
     };
-    let is_name = !host.is_empty()
-        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte));
-    // Sub-delimiters are legal in a reg-name, but a comma here is two hosts to somebody.
-    is_name && !host.contains(&b',') && port.is_none_or(is_port)
+    !host.is_empty() && host.iter().all(is_in_name) && port.is_none_or(is_port)
+}
+
+/// Sub-delimiters are legal in a reg-name (RFC 3986 §3.2.2), but a comma is two hosts to somebody.
+fn is_in_name(byte: &u8) -> bool {
+    let is_mark = matches!(
+        byte,
+        b'-' | b'.'
+            | b'_'
+            | b'~'
+            | b'%'
+            | b'!'
+            | b'$'
+            | b'&'
+            | b'\''
+            | b'('
+            | b')'
+            | b'*'
+            | b'+'
+            | b';'
+            | b'='
+    );
+    byte.is_ascii_alphanumeric() || is_mark
 }
 
 fn is_port(port: &[u8]) -> bool {

@@ -4,8 +4,11 @@
 //! refuses the request, whatever other credential there is; the next kind is tried only where one is absent; an
 //! unsigned handshake that its integration enables is one before it is anything else.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
+use super::body::ForwardBody;
 use super::handshake::{self, Opening};
 use super::rejection::Rejection;
 use super::route::{CredentialKind, Route, Verify};
@@ -69,16 +72,28 @@ impl Judged {
         self.checks.iter().any(|checked| matches!(checked, Checked::AwaitsBody(_)))
     }
 
-    /// The verdict, once `length` bytes of body were fed.
-    pub(super) fn finish(self, length: u64) -> Result<AuthenticSet, Rejection> {
+    fn needs_whole_body(&self) -> bool {
+        self.checks.iter().any(|checked| match checked {
+            Checked::Complete(_) => false,
+            Checked::AwaitsBody(verification) => verification.needs_whole_body(),
+        })
+    }
+
+    /// The verdict, once the body was fed.
+    pub(super) fn finish(self, body: &ForwardBody) -> Result<AuthenticSet, Rejection> {
+        let whole = match body {
+            ForwardBody::Buffered(buffered) if self.needs_whole_body() => buffered.whole(),
+            _ => Cow::Borrowed(&[][..]),
+        };
         let mut verified = SmallVec::new();
         for checked in self.checks {
             verified.push(match checked {
                 Checked::Complete(authentic) => authentic,
                 Checked::AwaitsBody(verification) => {
-                    let authentic =
-                        verification.finish().map_err(|refusal| doubted(refusal.into(), self.in_doubt))?;
-                    target_rule::check_body(&authentic, length)?;
+                    let authentic = verification
+                        .finish(&whole)
+                        .map_err(|refusal| doubted(refusal.into(), self.in_doubt))?;
+                    target_rule::check_body(&authentic, body.held())?;
                     authentic
                 }
             });

@@ -159,7 +159,7 @@ impl Proxy {
                 } else {
                     (forwardable(incoming, limits), keys)
                 };
-                let credentials = judged.finish(body.held())?;
+                let credentials = judged.finish(&body)?;
                 let doomed = credential_headers(&credentials, route, &parts.headers);
                 let admitted = guard::admit(credentials, route, keys)?;
                 decision.admit(&admitted, begun.wall);

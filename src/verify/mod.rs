@@ -146,8 +146,6 @@ pub struct Verification {
     trials: SmallVec<[Trial; 1]>,
     length: u64,
     now: UnixMillis,
-    /// The body so far, where a scheme needs it in one piece: one copy for all secrets.
-    whole: Option<Vec<u8>>,
     /// Set where a body may be a challenge of the scheme's handshake, which is no event.
     spotter: Option<Spotter>,
 }
@@ -164,10 +162,9 @@ struct Trial {
 
 impl Verification {
     fn new(trials: SmallVec<[Trial; 1]>, now: UnixMillis) -> Self {
-        let whole = trials.iter().any(|trial| trial.subject.scheme().needs_whole_body()).then(Vec::new);
         let handshake = trials.first().and_then(|trial| trial.subject.scheme().handshake());
         let spotter = handshake.and_then(Handshake::spotter);
-        Self { trials, length: 0, now, whole, spotter }
+        Self { trials, length: 0, now, spotter }
     }
 
     /// Drops the records whose scheme binds neither URL nor target; `false` where none is left.
@@ -185,9 +182,6 @@ impl Verification {
     /// Feeds a part of the body, as it arrived.
     pub fn update(&mut self, chunk: &[u8]) {
         self.length = self.length.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        if let Some(whole) = &mut self.whole {
-            whole.extend_from_slice(chunk);
-        }
         if let Some(spotter) = &mut self.spotter {
             spotter.update(chunk);
         }
@@ -199,19 +193,25 @@ impl Verification {
         }
     }
 
-    /// The verdict, once the whole body was fed.
+    /// Whether [`Verification::finish`] needs the body in one piece.
+    #[must_use]
+    pub fn needs_whole_body(&self) -> bool {
+        self.trials.iter().any(|trial| trial.subject.scheme().needs_whole_body())
+    }
+
+    /// The verdict, once the whole body was fed. `body` is all of it where
+    /// [`Verification::needs_whole_body`], else it is not looked at.
     ///
     /// # Errors
     /// [`Refusal::BodyEmpty`] where every scheme refuses an empty body, [`Refusal::Challenge`] where the body could
     /// be a challenge, [`Refusal::Mismatch`] otherwise.
-    pub fn finish(mut self) -> Result<Authentic, Refusal> {
+    pub fn finish(mut self, body: &[u8]) -> Result<Authentic, Refusal> {
         if self.length == 0 {
             self.trials.retain(|trial| !trial.subject.scheme().requires_body());
             if self.trials.is_empty() {
                 return Err(Refusal::BodyEmpty);
             }
         }
-        let body = self.whole.as_deref().unwrap_or_default();
         if self.spotter.is_some_and(|spotter| spotter.is_challenge()) {
             return Err(Refusal::Challenge);
         }

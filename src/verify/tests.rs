@@ -76,7 +76,7 @@ fn verdict(entry: &Arc<IntegrationEntry>, headers: &HeaderMap, now: UnixMillis) 
         Checked::Complete(authentic) => Ok(authentic.which()),
         Checked::AwaitsBody(mut verification) => {
             BODY.chunks(7).for_each(|chunk| verification.update(chunk));
-            verification.finish().map(|authentic| authentic.which())
+            verification.finish(BODY).map(|authentic| authentic.which())
         }
     }
 }

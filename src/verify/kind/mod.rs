@@ -170,8 +170,8 @@ pub struct About {
     pub signs_id: bool,
     /// Whether the public URL must be configured.
     pub needs_url: bool,
-    /// Whether [`KindAttempt::finish`] needs the body in one piece. It is then kept once per request,
-    /// bounded by the body limit; else `finish` gets an empty slice.
+    /// Whether [`KindAttempt::finish`] needs the body in one piece. Else it gets an empty
+    /// slice.
     pub whole_body: bool,
     /// Whether the key is a secret that Countersign may generate.
     pub symmetric: bool,
