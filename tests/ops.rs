@@ -8,10 +8,11 @@ use crate::support::mac::hmac_hex;
 use crate::support::sidecar::{Sidecar, TOKEN, until};
 
 /// As docs/metrics.md has them.
-const METRICS: [&str; 9] = [
+const METRICS: [&str; 10] = [
     "countersign_requests_total",
     "countersign_request_duration_seconds",
     "countersign_verifications_total",
+    "countersign_verified_total",
     "countersign_upstream_errors_total",
     "countersign_keys_records",
     "countersign_keys_staleness_seconds",
@@ -66,6 +67,8 @@ fn every_metric_is_there_after_some_traffic() {
         "countersign_requests_total{route=\"webhooks\",outcome=\"forwarded\"} 0",
         "countersign_verifications_total{kind=\"api-key\",scheme=\"api-key\",reason=\"ok\"} 1",
         "countersign_verifications_total{kind=\"api-key\",scheme=\"unknown\",reason=\"absent\"} 1",
+        "countersign_verified_total{kind=\"api-key\",secret=\"current\"} 1",
+        "countersign_verified_total{kind=\"api-key\",secret=\"previous\"} 0",
         "countersign_upstream_errors_total{cause=\"connect\"} 1",
         "countersign_keys_records{kind=\"webhook-key\"} 1",
         "countersign_body_bytes_in_flight 0",

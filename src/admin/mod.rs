@@ -6,10 +6,10 @@
 //! | `/api/workspaces/{id}` | `GET`, `DELETE` (takes keys and integrations along) |
 //! | `/api/workspaces/{id}/webhook-keys` | `POST` create, `GET` list |
 //! | `/api/workspaces/{id}/webhook-keys/{keyId}`, `/api/webhook-keys/{keyId}` | `GET`, `PATCH`, `DELETE` |
-//! | `…/{keyId}/rotate` | `POST` |
+//! | `…/{keyId}/rotate`, `…/{keyId}/retire-previous` | `POST` |
 //! | `/api/integrations` | `POST` create, `GET` list (`?workspaceId=`) |
 //! | `/api/integrations/{id or name}` | `GET`, `PATCH`, `DELETE` |
-//! | `/api/integrations/{id or name}/rotate-secret` | `POST` |
+//! | `/api/integrations/{id or name}/rotate-secret`, `…/retire-previous` | `POST` |
 //! | `/api/integrations/{id or name}/handshake/reveal` | `POST` |
 //!
 //! Not the data path: nothing here verifies a request of a sender. Invariants: no handler runs without the
@@ -81,6 +81,7 @@ impl fmt::Debug for AdminState {
 pub fn router(state: Arc<AdminState>) -> Router {
     let key = || get(webhook_keys::get).patch(webhook_keys::update::patch).delete(webhook_keys::delete);
     let rotate_key = || post(webhook_keys::rotate::rotate);
+    let retire_key = || post(webhook_keys::retire::retire);
     Router::new()
         .route("/api/workspaces", get(workspaces::list).post(workspaces::create))
         .route("/api/workspaces/{workspace}", get(workspaces::get).delete(workspaces::delete))
@@ -90,14 +91,17 @@ pub fn router(state: Arc<AdminState>) -> Router {
         )
         .route("/api/workspaces/{workspace}/webhook-keys/{key}", key())
         .route("/api/workspaces/{workspace}/webhook-keys/{key}/rotate", rotate_key())
+        .route("/api/workspaces/{workspace}/webhook-keys/{key}/retire-previous", retire_key())
         .route("/api/webhook-keys/{key}", key())
         .route("/api/webhook-keys/{key}/rotate", rotate_key())
+        .route("/api/webhook-keys/{key}/retire-previous", retire_key())
         .route("/api/integrations", get(integrations::list).post(integrations::create::create))
         .route(
             "/api/integrations/{integration}",
             get(integrations::get).patch(integrations::update::patch).delete(integrations::delete),
         )
         .route("/api/integrations/{integration}/rotate-secret", post(integrations::rotate::rotate))
+        .route("/api/integrations/{integration}/retire-previous", post(integrations::retire::retire))
         .route("/api/integrations/{integration}/handshake/reveal", post(integrations::reveal::reveal))
         .route_layer(from_fn_with_state(Arc::clone(&state), require_fresh_keys))
         .route("/api/schemes", get(schemes::list))

@@ -115,8 +115,13 @@ impl Problem {
 
     /// 409 about one member of the body.
     pub(super) fn taken(pointer: &str, detail: &str) -> Self {
+        Self::conflict_at(pointer, "taken", detail)
+    }
+
+    /// 409, and the member of the body that it is about or that would make the change possible.
+    pub(super) fn conflict_at(pointer: &str, code: &'static str, detail: &str) -> Self {
         let mut problem = Self::conflict(detail);
-        problem.0.errors.push(Fault::at(pointer, "taken", detail));
+        problem.0.errors.push(Fault::at(pointer, code, detail));
         problem
     }
 

@@ -1,4 +1,5 @@
-//! What the two rotations have in common: how long former values stay valid, and when a rotation is refused.
+//! What the two rotations have in common: how long former values stay valid, when a rotation is refused, and how
+//! former values are ended before their time.
 //!
 //! Not the making of values. Invariants: at most one former value per secret is valid at a time; a rotation
 //! never shortens the overlap that an earlier one promised, unless the admin says `force`.
@@ -40,11 +41,15 @@ impl Overlap {
     pub(super) fn check(self, earlier: Option<UnixMillis>, now: UnixMillis) -> Result<(), Problem> {
         match earlier.filter(|until| now < *until && !self.force) {
             None => Ok(()),
-            Some(until) => Err(Problem::conflict(format!(
-                "the values before the last rotation are valid until {}; wait, or send \"force\": true to end \
-                 them now",
-                formats::shown_time(until)
-            ))),
+            Some(until) => Err(Problem::conflict_at(
+                "/force",
+                "overlap",
+                &format!(
+                    "the values before the last rotation are valid until {}; end them first with POST \
+                     retire-previous, or with this rotation by \"force\": true, or wait",
+                    formats::shown_time(until)
+                ),
+            )),
         }
     }
 

@@ -200,6 +200,7 @@ fn damaged(key: RecordKey, envelope: &[u8], why: String) -> Damaged {
         Some(Record::WebhookKey(record)) => {
             damaged.revision = record.meta.revision;
             damaged.api_keys.push(record.api_key);
+            damaged.api_keys.extend(record.previous.and_then(|previous| previous.api_key));
             damaged.workspace = Some(record.workspace_id);
         }
         Some(Record::Integration(record)) => {

@@ -21,13 +21,30 @@ pub struct Usage {
     accepted: AtomicU64,
     refused: AtomicU64,
     last: AtomicI64,
+    previous: AtomicI64,
 }
+
+/// How often the use of a replaced value is worth a line of the log, for each record: once a minute.
+const TOLD_MILLIS: i64 = 60_000;
 
 impl Usage {
     /// A request was verified with it.
     pub fn record_accepted(&self, now: UnixMillis) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.last.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// The same, with a value that the last rotation replaced. Whether that is worth a line of the log: it was
+    /// not so used in this minute yet.
+    pub fn record_previous(&self, now: UnixMillis) -> bool {
+        self.record_accepted(now);
+        let before = self.previous.fetch_max(now.0, Ordering::Relaxed);
+        before == 0 || before / TOLD_MILLIS < now.0 / TOLD_MILLIS
+    }
+
+    /// Another rotation has replaced other values, which nobody has used yet.
+    pub(super) fn forget_previous(&self) {
+        self.previous.store(0, Ordering::Relaxed);
     }
 
     /// A request that named it was refused.
@@ -47,10 +64,20 @@ impl Usage {
 
     /// When it last verified a request; `None` = not since this process started.
     pub fn last(&self) -> Option<UnixMillis> {
-        match self.last.load(Ordering::Relaxed) {
-            0 => None,
-            millis => Some(UnixMillis(millis)),
-        }
+        at(&self.last)
+    }
+
+    /// When what the last rotation replaced last verified a request; `None` = not since that rotation, nor
+    /// since this process started.
+    pub fn previous_last(&self) -> Option<UnixMillis> {
+        at(&self.previous)
+    }
+}
+
+fn at(time: &AtomicI64) -> Option<UnixMillis> {
+    match time.load(Ordering::Relaxed) {
+        0 => None,
+        millis => Some(UnixMillis(millis)),
     }
 }
 
@@ -110,11 +137,26 @@ pub struct HandshakeEntry {
 
 /// Which of a record's two secrets (or API keys) verified a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Which {
     /// The one that stands.
     Current,
     /// The one before the last rotation.
     Previous,
+}
+
+impl Which {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Current, Self::Previous];
+
+    /// The stable name, as metrics and logs have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        }
+    }
 }
 
 impl KeyEntry {

@@ -1,7 +1,8 @@
 //! The indexes that requests read: API keys by digest, keys by id and workspace, integrations by name.
 //!
 //! Not their writer's order of things, which is the mirror's. Invariants: an index holds what the catalogue
-//! holds, never more; a damaged record never displaces an intact one.
+//! holds, never more; a damaged record never displaces an intact one; a value that a record keeps is found all
+//! through a change of it: what goes is taken out, and what stays is replaced in one step.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -81,14 +82,17 @@ impl Indexes {
         match key.kind {
             Kind::Workspace => {}
             Kind::Integration => {
+                let stays = after.and_then(Decoded::integration_entry);
                 if let Some((name, _)) = before.and_then(Decoded::integration_entry)
+                    && stays.as_ref().is_none_or(|(kept, _)| *kept != name)
                     && !is_anothers(self.integrations.get(name.as_str()), |entry| entry.record.meta.id, key)
                 {
                     self.integrations.remove(name.as_str());
                 }
-                if let Some((name, held)) = after.and_then(Decoded::integration_entry) {
-                    let stands = matches!(self.integrations.get(name.as_str()), Some(Held::Intact(_)));
-                    if !(stands && matches!(held, Held::Damaged)) {
+                if let Some((name, held)) = stays {
+                    let there = self.integrations.get(name.as_str());
+                    let anothers = is_anothers(there, |entry| entry.record.meta.id, key);
+                    if !(anothers && matches!(held, Held::Damaged)) {
                         self.integrations.insert(name, held);
                     }
                 }
@@ -98,23 +102,26 @@ impl Indexes {
     }
 
     fn replace_key(&self, before: Option<&Decoded>, after: Option<&Decoded>, key: RecordKey) {
+        let stay = after.map(Decoded::api_key_entries).unwrap_or_default();
+        let is_anothers =
+            |digest: &ApiKeyDigest| is_anothers(self.api_keys.get(digest), |entry| entry.record.meta.id, key);
         for (digest, _) in before.into_iter().flat_map(Decoded::api_key_entries) {
-            if !is_anothers(self.api_keys.get(&digest), |entry| entry.record.meta.id, key) {
+            if !stay.iter().any(|(kept, _)| *kept == digest) && !is_anothers(&digest) {
                 self.api_keys.remove(&digest);
             }
         }
-        for (digest, held) in after.into_iter().flat_map(Decoded::api_key_entries) {
-            let stands = matches!(self.api_keys.get(&digest), Some(Held::Intact(_)));
-            if !(stands && matches!(held, Held::Damaged)) {
+        for (digest, held) in stay {
+            if !(is_anothers(&digest) && matches!(held, Held::Damaged)) {
                 self.api_keys.insert(digest, held);
             }
         }
-        if let Some(workspace) = before.and_then(Decoded::workspace) {
+        let (left, joined) = (before.and_then(Decoded::workspace), after.and_then(Decoded::workspace));
+        if let Some(workspace) = left.filter(|left| Some(*left) != joined) {
             self.change_members(workspace, key.id, None);
         }
         match after.and_then(Decoded::as_key) {
             Some(held) => {
-                if let Some(workspace) = after.and_then(Decoded::workspace) {
+                if let Some(workspace) = joined {
                     self.change_members(workspace, key.id, Some(held.clone()));
                 }
                 self.keys.insert(key.id, held);

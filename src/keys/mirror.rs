@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::decode::{Damaged, Decoded};
-use super::entry::{IntegrationEntry, KeyEntry};
+use super::entry::{IntegrationEntry, KeyEntry, Usage};
 use super::indexes::{Held, Indexes};
 use super::record::{ApiKeyDigest, Kind, Record, RecordKey, Workspace};
 use crate::store::{AuditMac, Epoch, Head, Position};
@@ -288,17 +288,29 @@ impl Decoded {
         match (self, known) {
             (Self::Key(mut entry), Some(Self::Key(known))) => {
                 if let Some(fresh) = Arc::get_mut(&mut entry) {
-                    fresh.usage = Arc::clone(&known.usage);
+                    let previous = fresh.record.previous.as_ref().zip(known.record.previous.as_ref());
+                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
+                    fresh.usage = carried(&known.usage, same);
                 }
                 Self::Key(entry)
             }
             (Self::Integration(mut entry), Some(Self::Integration(known))) => {
                 if let Some(fresh) = Arc::get_mut(&mut entry) {
-                    fresh.usage = Arc::clone(&known.usage);
+                    let previous = fresh.record.previous.as_ref().zip(known.record.previous.as_ref());
+                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
+                    fresh.usage = carried(&known.usage, same);
                 }
                 Self::Integration(entry)
             }
             (fresh, _) => fresh,
         }
     }
+}
+
+/// The use of a record so far; that of replaced values goes on only where they are the same ones still.
+fn carried(usage: &Arc<Usage>, same_previous: bool) -> Arc<Usage> {
+    if !same_previous {
+        usage.forget_previous();
+    }
+    Arc::clone(usage)
 }

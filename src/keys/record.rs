@@ -194,6 +194,25 @@ pub struct PreviousKey {
     pub until: UnixMillis,
 }
 
+impl PreviousKey {
+    /// Whether the values are the same ones, however they are sealed: no two secrets of a key have one version.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let version = |previous: &Self| previous.secret.as_ref().map(|secret| secret.version);
+        self.api_key == other.api_key && version(self) == version(other)
+    }
+
+    /// What was rotated, as the admin API names it.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        match (self.api_key.is_some(), self.secret.is_some()) {
+            (true, true) => "both",
+            (true, false) => "apiKey",
+            (false, _) => "secret",
+        }
+    }
+}
+
 /// The two ways in which the holder of a webhook key signs. Both are data: `config/schemes/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -270,6 +289,14 @@ pub struct PreviousSecret {
     pub secret_prefix: String,
     /// From when on it no longer verifies.
     pub until: UnixMillis,
+}
+
+impl PreviousSecret {
+    /// Whether the secret is the same one, however it is sealed.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.secret.version == other.secret.version
+    }
 }
 
 /// Any record.

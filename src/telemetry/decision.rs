@@ -2,7 +2,8 @@
 //!
 //! Not the answer: the client learns none of this. Invariants: no header value, body byte, path or query of
 //! the request is recorded; refusals are logged at a bounded rate, so that a flood of forgeries is counted
-//! in full and written down in part.
+//! in full and written down in part; that a replaced value is still in use is logged once a minute for each
+//! record.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,12 +11,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
+use smallvec::SmallVec;
 
 use super::metrics::{Metrics, Outcome};
 use crate::clock::UnixMillis;
 use crate::guard::Admitted;
 use crate::keys::Candidates;
-use crate::keys::entry::{IntegrationEntry, KeyEntry};
+use crate::keys::entry::{IntegrationEntry, KeyEntry, Which};
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request_id::RequestId;
 use crate::proxy::route::CredentialKind;
@@ -47,6 +49,10 @@ pub struct Decision {
     pub body_pending: bool,
     who: Who,
     rejection: Option<Rejection>,
+    /// Which of a record's values each credential was, once admitted.
+    verified: SmallVec<[(CredentialKind, Which); CredentialKind::ALL.len()]>,
+    /// Records verified by a value that a rotation replaced, where that is to be logged.
+    behind: Vec<Subject>,
     admitted: bool,
     answered: bool,
 }
@@ -73,6 +79,8 @@ impl Decision {
             body_pending: false,
             who: Who::Unknown,
             rejection: None,
+            verified: SmallVec::new(),
+            behind: Vec::new(),
             admitted: false,
             answered: false,
         }
@@ -98,10 +106,18 @@ impl Decision {
     pub fn admit(&mut self, admitted: &Admitted, now: UnixMillis) {
         self.admitted = true;
         for authentic in admitted.credentials().into_iter().flat_map(|credentials| credentials.iter()) {
-            match authentic.subject() {
-                Subject::ApiKey(entry) | Subject::Signature(entry) => entry.usage.record_accepted(now),
-                Subject::Integration(entry) => entry.usage.record_accepted(now),
+            let usage = match authentic.subject() {
+                Subject::ApiKey(entry) | Subject::Signature(entry) => &entry.usage,
+                Subject::Integration(entry) => &entry.usage,
+            };
+            match authentic.which() {
+                Which::Current => usage.record_accepted(now),
+                Which::Previous if usage.record_previous(now) => {
+                    self.behind.push(authentic.subject().clone());
+                }
+                Which::Previous => {}
             }
+            self.verified.push((authentic.kind(), authentic.which()));
             self.kind = Some(authentic.kind());
         }
     }
@@ -126,6 +142,12 @@ impl Decision {
             (Who::Key(entry), _) => entry.scheme.label(),
             (Who::Integration(entry), _) => entry.scheme.label(),
         }
+    }
+
+    /// Which value verified it; with several credentials, whether any was a previous one.
+    fn secret(&self) -> Option<Which> {
+        let any_previous = self.verified.iter().find(|(_, which)| *which == Which::Previous);
+        any_previous.or_else(|| self.verified.first()).map(|(_, which)| *which)
     }
 
     fn outcome(&self) -> Outcome {
@@ -165,6 +187,12 @@ impl Decisions {
             let reason = if decision.admitted { None } else { reason };
             self.metrics.verification(kind, decision.scheme(), reason);
         }
+        for (kind, which) in &decision.verified {
+            self.metrics.verified(*kind, *which);
+        }
+        for subject in &decision.behind {
+            self.log_behind(decision, subject);
+        }
         if decision.answered && self.may_log(now.seconds()) {
             self.log_handshake(decision);
         }
@@ -187,7 +215,26 @@ impl Decisions {
             peer = %decision.peer,
             route = self.route(decision),
             integration,
+            secret = decision.secret().map(Which::name),
             "handshake answered"
+        );
+    }
+
+    /// At most a line a minute for each record, so the bound on lines per second does not apply: this is how an
+    /// admin sees, over all sidecars, who has not switched yet.
+    fn log_behind(&self, decision: &Decision, subject: &Subject) {
+        let (key, integration) = match subject {
+            Subject::ApiKey(entry) | Subject::Signature(entry) => (Some(entry.record.meta.id), None),
+            Subject::Integration(entry) => (None, Some(entry.record.name.as_str())),
+        };
+        tracing::info!(
+            request = %decision.id,
+            peer = %decision.peer,
+            route = self.route(decision),
+            key = key.map(tracing::field::display),
+            integration,
+            secret = Which::Previous.name(),
+            "verified by a value that was rotated away; its sender has not switched yet"
         );
     }
 
@@ -210,6 +257,7 @@ impl Decisions {
             kind = decision.kind.map(CredentialKind::name),
             reason = rejection.reason().map(super::reason::Reason::name),
             cause = %rejection,
+            secret = decision.secret().map(Which::name),
             key = key.map(tracing::field::display),
             integration,
             "request refused"

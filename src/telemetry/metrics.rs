@@ -11,6 +11,7 @@ use metrics::{Counter, Gauge, Histogram, Label};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::reason::Reason;
+use crate::keys::entry::Which;
 use crate::proxy::route::CredentialKind;
 use crate::verify::scheme;
 
@@ -102,6 +103,7 @@ pub struct Metrics {
     /// The place of each scheme in `verifications`.
     schemes: HashMap<&'static str, usize>,
     verifications: Vec<OnceLock<Counter>>,
+    verified: [[Counter; Which::ALL.len()]; CredentialKind::ALL.len()],
     /// Gauges that are set when `/metrics` is read.
     pub gauges: Gauges,
 }
@@ -129,14 +131,20 @@ impl Metrics {
         let schemes: HashMap<_, _> = labels.enumerate().map(|(place, label)| (label, place)).collect();
         let verifications =
             (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
-        let (routes, unrouted, gauges) = metrics::with_local_recorder(&recorder, || {
+        let (routes, unrouted, verified, gauges) = metrics::with_local_recorder(&recorder, || {
             describe();
             let version = env!("CARGO_PKG_VERSION");
             metrics::gauge!("countersign_build_info", "version" => version).set(1.0);
             let routes = routes.iter().map(|route| RouteMetrics::new(route)).collect();
-            (routes, RouteMetrics::new("none"), Gauges::new())
+            let verified = CredentialKind::ALL.map(|kind| {
+                Which::ALL.map(|which| {
+                    let (kind, secret) = (kind.name(), which.name());
+                    metrics::counter!("countersign_verified_total", "kind" => kind, "secret" => secret)
+                })
+            });
+            (routes, RouteMetrics::new("none"), verified, Gauges::new())
         });
-        Self { recorder, handle, routes, unrouted, schemes, verifications, gauges }
+        Self { recorder, handle, routes, unrouted, schemes, verifications, verified, gauges }
     }
 
     /// Counts a request that ended. `route` is its place in the table; `None` = it reached none.
@@ -167,6 +175,15 @@ impl Metrics {
                     ],
                 )
             });
+            counter.increment(1);
+        }
+    }
+
+    /// Counts a verified credential by which of its record's values it was.
+    pub fn verified(&self, kind: CredentialKind, which: Which) {
+        let index = CredentialKind::ALL.iter().position(|each| *each == kind);
+        let counters = index.and_then(|index| self.verified.get(index));
+        if let Some(counter) = counters.and_then(|counters| counters.get(which as usize)) {
             counter.increment(1);
         }
     }
@@ -231,6 +248,10 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_verifications_total",
         "Credentials judged, by kind, scheme and reason; reason \"ok\" = verified."
+    );
+    metrics::describe_counter!(
+        "countersign_verified_total",
+        "Credentials verified, by kind and by which of the record's values: current or previous."
     );
     metrics::describe_counter!("countersign_upstream_errors_total", "Requests without an answer, by cause.");
     metrics::describe_gauge!("countersign_keys_records", "Records held in memory, by kind.");

@@ -3,6 +3,7 @@
 mod bodies;
 mod custom;
 mod life;
+mod rotation;
 mod senders;
 mod tokens;
 

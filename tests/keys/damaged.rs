@@ -1,12 +1,12 @@
 //! Records that cannot be used: 503 for their own callers, and nobody else's business.
 
-use countersign::clock::Clock as _;
+use countersign::clock::{Clock as _, UnixMillis};
 use countersign::credential::signature::SignatureLocator;
 use countersign::keys::decode::{Damaged, Decoded};
-use countersign::keys::record::{ApiKeyDigest, Kind, RecordKey};
+use countersign::keys::record::{ApiKeyDigest, Kind, PreviousKey, Record, RecordKey};
 use countersign::keys::{Locator, LookupError};
 
-use super::{HEAD, WORKSPACE, World, digest, id};
+use super::{HEAD, NOW, WORKSPACE, World, digest, id};
 
 fn damaged(
     kind: Kind,
@@ -97,4 +97,28 @@ fn a_value_that_passes_from_one_record_to_another_stays_with_the_other() {
     assert_eq!((world.finds_hook("hook"), world.finds_hook("renamed")), (Ok(1), Ok(2)));
     world.mirror.remove(RecordKey { kind: Kind::Integration, id: id(1) }, 3);
     assert_eq!((world.finds_hook("hook"), world.finds_hook("renamed")), (Ok(1), Err(LookupError::Unknown)));
+}
+
+/// Whether API key `n` leads to a record.
+fn opens(world: &World, n: u128) -> Result<(), LookupError> {
+    world.ring.at(world.clock.moment()).find(&Locator::ApiKey(digest(n))).map(|_| ())
+}
+
+#[test]
+fn a_damaged_record_is_damaged_for_whoever_has_not_switched_yet() {
+    let world = World::of(Vec::new());
+    let (key, intact) = world.key(1, 1, true);
+    let Some(Record::WebhookKey(mut record)) = intact.record() else { panic!("not a key") };
+    let until = UnixMillis(NOW.0 + 60_000);
+    let former = Some(digest(2));
+    record.previous =
+        Some(PreviousKey { api_key: former, api_key_prefix: None, secret: None, secret_prefix: None, until });
+    let payload = Record::WebhookKey(record).encode().unwrap();
+    // The same record under the MAC of another namespace.
+    let [envelope, forged] = ["ns", "other"].map(|ns| world.decoder.keyring().wrap(ns, &key, &payload));
+    world.put((key, world.decoder.decode(key, &envelope)));
+    assert_eq!((opens(&world, 1), opens(&world, 2)), (Ok(()), Ok(())));
+    let replaced = World::of(vec![(key, world.decoder.decode(key, &forged))]);
+    assert_eq!(opens(&replaced, 1), Err(LookupError::Damaged));
+    assert_eq!(opens(&replaced, 2), Err(LookupError::Damaged));
 }

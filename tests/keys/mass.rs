@@ -1,5 +1,7 @@
 //! Many records and many changes: whichever way they arrive, they come to the same.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use countersign::keys::LookupError;
 use countersign::keys::decode::Decoded;
 use countersign::keys::mirror::Mirror;
@@ -97,4 +99,31 @@ fn a_thousand_changes_by_the_log_in_any_order_are_what_a_snapshot_says() {
             }
         }
     }
+}
+
+#[test]
+fn a_record_that_is_changed_is_found_all_through_the_change() {
+    const CHANGES: u64 = 3000;
+    let world = World::of(Vec::new());
+    world.put(world.key(1, 1, true));
+    world.put(world.integration(2, 1, "hook"));
+    let changes = (2..CHANGES).map(|n| [world.key(1, n, true), world.integration(2, n, "hook")]);
+    let changes: Vec<_> = changes.flatten().collect();
+    let done = AtomicBool::new(false);
+    let lookups = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut lookups = 0_u64;
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(world.finds(1), Ok(true), "after {lookups} lookups");
+                assert_eq!(world.tried().unwrap(), [id(1)], "after {lookups} lookups");
+                assert!(world.finds_hook("hook").is_ok(), "after {lookups} lookups");
+                lookups += 1;
+            }
+            lookups
+        });
+        changes.into_iter().for_each(|change| world.put(change));
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    assert!(lookups > 0);
 }

@@ -8,6 +8,7 @@ mod commits;
 mod log;
 mod outage;
 mod processes;
+mod rotation;
 mod server;
 mod sidecar;
 mod sidecars;

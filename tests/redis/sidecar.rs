@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 use crate::support::redis::{kek_dir, soon};
 
+/// The admin token of every sidecar here.
+pub(crate) const TOKEN: &str = "a token of a test, long enough";
 /// Ten times what is promised.
 pub(crate) const PROPAGATION: Duration = Duration::from_secs(1);
 /// To notice, connect and load, on a busy machine.
@@ -62,7 +64,7 @@ impl Sidecar {
         let overrides = overrides.map(|(option, value)| (option.to_owned(), value.to_owned())).to_vec();
         let config = config::load(&Sources { overrides, ..Sources::default() }).unwrap().config;
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let token = Secret::from_text("a token of a test, long enough");
+        let token = Secret::from_text(TOKEN);
         let running = app::start(&config, token, Arc::clone(&clock) as Arc<dyn Clock>)?;
         Ok(Self { running, clock, _keks: keks })
     }

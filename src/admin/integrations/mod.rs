@@ -1,4 +1,5 @@
-//! `/api/integrations`: list, get, delete; the changes are in `create.rs`, `update.rs` and `rotate.rs`.
+//! `/api/integrations`: list, get, delete; the changes are in `create.rs`, `update.rs`, `rotate.rs` and
+//! `retire.rs`.
 //!
 //! Not the verification of a delivery. Invariants: a path names an integration by id or by name, and no name
 //! has the form of an id; no answer but those of create, rotate and reveal has a secret; a stored integration's
@@ -7,6 +8,7 @@
 pub(super) mod create;
 mod handshake;
 mod input;
+pub(super) mod retire;
 pub(super) mod reveal;
 pub(super) mod rotate;
 mod scheme;

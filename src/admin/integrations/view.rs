@@ -53,6 +53,7 @@ pub(super) struct IntegrationView<'r> {
 struct PreviousView<'r> {
     secret_prefix: &'r str,
     until: Shown,
+    last_used_at: Option<Shown>,
 }
 
 /// Use, since this process started.
@@ -62,6 +63,9 @@ pub(super) struct Counters {
     webhook_count: u64,
     error_count: u64,
     last_webhook_at: Option<Shown>,
+    /// Shown within `previous`.
+    #[serde(skip)]
+    previous_used_at: Option<Shown>,
 }
 
 /// The answer to create, rotate and reveal: the integration, its secret this once, and what to know about it.
@@ -81,6 +85,7 @@ impl Counters {
             webhook_count: usage.accepted(),
             error_count: usage.refused(),
             last_webhook_at: usage.last().map(Shown),
+            previous_used_at: usage.previous_last().map(Shown),
         }
     }
 }
@@ -117,7 +122,7 @@ impl<'r> IntegrationView<'r> {
             is_active: record.is_active,
             allowed_cidrs: record.allowed_cidrs.as_deref(),
             reject_status: record.reject_status,
-            previous: PreviousView::of(record, now),
+            previous: PreviousView::of(record, counters.previous_used_at, now),
             handshake: record.handshake.as_ref().map(HandshakeView::of),
             secret_captured_at: record.captured.map(|captured| Shown(captured.at)),
             reveal_until: record
@@ -130,9 +135,9 @@ impl<'r> IntegrationView<'r> {
 }
 
 impl<'r> PreviousView<'r> {
-    fn of(record: &'r Integration, now: UnixMillis) -> Option<Self> {
+    fn of(record: &'r Integration, last_used_at: Option<Shown>, now: UnixMillis) -> Option<Self> {
         let previous = record.previous.as_ref()?;
         let until = still_ahead(previous.until, now)?;
-        Some(Self { secret_prefix: &previous.secret_prefix, until })
+        Some(Self { secret_prefix: &previous.secret_prefix, until, last_used_at })
     }
 }

@@ -1,5 +1,5 @@
 //! `/api/workspaces/{id}/webhook-keys` and `/api/webhook-keys/{keyId}`: list, get, delete; the changes are
-//! in `create.rs`, `update.rs` and `rotate.rs`.
+//! in `create.rs`, `update.rs`, `rotate.rs` and `retire.rs`.
 //!
 //! Not the verification of a key. Invariants: a key is reached only through its own workspace or by its id
 //! alone; no answer but those of create and rotate has a secret; the bound on keys that are tried without
@@ -7,6 +7,7 @@
 
 pub(super) mod create;
 mod input;
+pub(super) mod retire;
 pub(super) mod rotate;
 pub(super) mod update;
 mod view;
@@ -158,7 +159,7 @@ fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
 }
 
 fn shown(entry: &KeyEntry, now: UnixMillis) -> KeyView<'_> {
-    KeyView::of(&entry.record, entry.usage.last(), now)
+    KeyView::of(&entry.record, Some(&entry.usage), now)
 }
 
 fn unknown() -> Problem {

@@ -83,9 +83,9 @@ pub(in crate::admin) async fn rotate(
     let [Record::WebhookKey(record)] = records.as_slice() else {
         return Err(Problem::unavailable("the record cannot be shown"));
     };
-    let last_used = path.entry(state.writer.mirror()).ok().and_then(|entry| entry.usage.last());
+    let entry = path.entry(state.writer.mirror()).ok();
     let answer = Once {
-        key: KeyView::of(record, last_used, rotated_at),
+        key: KeyView::of(record, entry.as_ref().map(|entry| &*entry.usage), rotated_at),
         api_key: exposed(fresh.api_key.as_ref()),
         secret: exposed(fresh.secret.as_ref()),
         warning: format!(

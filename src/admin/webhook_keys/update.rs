@@ -61,7 +61,7 @@ pub(in crate::admin) async fn patch(
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let key = KeyView::of(record, entry.ok().and_then(|entry| entry.usage.last()), now);
+            let key = KeyView::of(record, entry.as_ref().ok().map(|entry| &*entry.usage), now);
             let warning = if *bound { ID_NEEDED.to_owned() } else { String::new() };
             Ok(tagged(record.meta.revision, Once { key, api_key: None, secret: None, warning }))
         }

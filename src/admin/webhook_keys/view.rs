@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::admin::rotation::still_ahead;
 use crate::admin::view::{MetaView, Shown};
 use crate::clock::UnixMillis;
+use crate::keys::entry::Usage;
 use crate::keys::record::{PreviousKey, WebhookKey, WorkspaceScheme};
 use crate::secret::Secret;
 
@@ -42,6 +43,7 @@ struct PreviousView<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_prefix: Option<&'r str>,
     until: Shown,
+    last_used_at: Option<Shown>,
 }
 
 /// The answer to a change: the key, what is shown this once, and what to know about it.
@@ -60,7 +62,7 @@ pub(super) struct Once<'r> {
 
 impl<'r> KeyView<'r> {
     /// As it stands at `now`; a former value whose time is over is not shown.
-    pub(super) fn of(record: &'r WebhookKey, last_used: Option<UnixMillis>, now: UnixMillis) -> Self {
+    pub(super) fn of(record: &'r WebhookKey, usage: Option<&Usage>, now: UnixMillis) -> Self {
         Self {
             meta: MetaView::of(&record.meta),
             workspace_id: record.workspace_id,
@@ -73,25 +75,21 @@ impl<'r> KeyView<'r> {
             expires_at: record.expires_at.map(Shown),
             allowed_cidrs: record.allowed_cidrs.as_deref(),
             routes: record.routes.as_deref(),
-            last_used_at: last_used.map(Shown),
-            previous: record.previous.as_ref().and_then(|previous| PreviousView::of(previous, now)),
+            last_used_at: usage.and_then(Usage::last).map(Shown),
+            previous: record.previous.as_ref().and_then(|previous| PreviousView::of(previous, usage, now)),
         }
     }
 }
 
 impl<'r> PreviousView<'r> {
-    fn of(previous: &'r PreviousKey, now: UnixMillis) -> Option<Self> {
+    fn of(previous: &'r PreviousKey, usage: Option<&Usage>, now: UnixMillis) -> Option<Self> {
         let until = still_ahead(previous.until, now)?;
-        let what = match (previous.api_key.is_some(), previous.secret.is_some()) {
-            (true, true) => "both",
-            (true, false) => "apiKey",
-            (false, _) => "secret",
-        };
         Some(Self {
-            what,
+            what: previous.what(),
             api_key_prefix: previous.api_key_prefix.as_deref(),
             secret_prefix: previous.secret_prefix.as_deref(),
             until,
+            last_used_at: usage.and_then(Usage::previous_last).map(Shown),
         })
     }
 }

@@ -136,16 +136,9 @@ impl Answer {
             verdict: if verdict.is_ok() { "valid" } else { "refused" },
             scheme: scheme.label(),
             reason: verdict.err().map(|refused| reason(refused).name()),
-            secret: verdict.ok().map(secret_name),
+            secret: verdict.ok().map(Which::name),
             body_bound: scheme.binds_body(),
         }
-    }
-}
-
-fn secret_name(which: Which) -> &'static str {
-    match which {
-        Which::Current => "current",
-        Which::Previous => "previous",
     }
 }
 
