@@ -121,6 +121,53 @@ fn the_pods_configuration_with_redis_passes_check_and_its_password_is_mounted() 
 }
 
 #[test]
+fn data_pods_have_no_token_and_the_admin_pod_has_what_its_configuration_names() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| format!("deploy/kubernetes-data/{name}");
+    let checked = |name: &str| {
+        let file = repository(&at(name));
+        let ended = run(countersign(dir.path(), &["check", "--json", "--config", file.to_str().unwrap()]));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{name}: {}", ended.stdout);
+        serde_json::from_str::<Value>(&ended.stdout).unwrap()
+    };
+    let (data, admin) = (checked("countersign.toml"), checked("admin.toml"));
+    for (checked, role, user) in [(&data, "data", "countersign-data"), (&admin, "admin", "countersign")] {
+        assert_eq!((&checked["role"], &checked["warnings"]), (&role.into(), &serde_json::json!([])));
+        let store = text(&checked["store"]);
+        assert!(store.contains(&format!("//{user}:")), "{store}");
+    }
+
+    let patch = documents(&read(&at("no-token.yaml"))).remove(0);
+    let pod = &patch["spec"]["template"]["spec"];
+    let token = named(&pod["volumes"], "admin-token");
+    assert_eq!(token["$patch"], "delete");
+    let deleted = &named(&pod["initContainers"], "countersign")["volumeMounts"][0];
+    let base = resources()["Deployment"]["spec"]["template"]["spec"].clone();
+    let mounted = named(&named(&base["initContainers"], "countersign")["volumeMounts"], "admin-token");
+    assert_eq!((&deleted["$patch"], &deleted["mountPath"]), (&"delete".into(), &mounted["mountPath"]));
+    let secret = |pod: &Value| named(&pod["volumes"], "redis-password")["secret"]["secretName"].clone();
+    assert_eq!(secret(pod), "countersign-redis-data");
+
+    let images = |name: &str| documents(&read(name)).remove(0)["images"].clone();
+    let ours = images(&at("kustomization.yaml"));
+    for image in ours.as_array().unwrap() {
+        assert_eq!(image, named(&images("deploy/kubernetes/kustomization.yaml"), &text(&image["name"])));
+    }
+
+    let deployment = documents(&read(&at("admin.yaml"))).remove(0);
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(secret(pod), "countersign-redis");
+    assert_eq!(named(&pod["initContainers"], "keks"), named(&base["initContainers"], "keks"));
+    let mounts = named(&pod["containers"], "countersign")["volumeMounts"].as_array().unwrap();
+    let config: toml::Table = read(&at("admin.toml")).parse().unwrap();
+    for (section, option) in [("admin", "token_file"), ("store", "password_file"), ("keys", "kek_dir")] {
+        let used = config[section][option].as_str().unwrap();
+        let found = mounts.iter().any(|mount| Path::new(used).starts_with(text(&mount["mountPath"])));
+        assert!(found, "{used} is on no volume");
+    }
+}
+
+#[test]
 fn every_container_of_the_pod_is_confined() {
     let pod = pod();
     assert_eq!(pod["enableServiceLinks"], false);

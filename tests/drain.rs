@@ -21,8 +21,11 @@ struct Ports {
 fn held(config: &str) -> (Sidecar, Arc<Semaphore>, Ports) {
     let gate = Arc::new(Semaphore::new(0));
     let sidecar = Sidecar::builder().config(config).manner(Manner::Held(Arc::clone(&gate))).start();
-    let ports =
-        Ports { traffic: sidecar.traffic(), ops: sidecar.running().ops, admin: sidecar.running().admin };
+    let ports = Ports {
+        traffic: sidecar.traffic(),
+        ops: sidecar.running().ops,
+        admin: sidecar.running().admin.unwrap(),
+    };
     (sidecar, gate, ports)
 }
 

@@ -49,6 +49,10 @@ pub(super) async fn commit<T>(
         Err(WriteError::Refused(Stop::Unchanged)) => Ok(Outcome::Unchanged),
         Err(WriteError::Refused(Stop::Refused(problem))) => Err(problem),
         Err(WriteError::Conflict(conflict)) => Err(conflicting(&conflict)),
+        Err(WriteError::OutOfScope(key)) => Err(Problem::conflict(format!(
+            "the {} would be outside this sidecar's [scope]; use the admin port of one that serves it",
+            key.kind.name()
+        ))),
         Err(WriteError::Unavailable(why)) => {
             tracing::error!(request = %call.actor.request_id, why, "an admin change was not stored");
             Err(Problem::unavailable(

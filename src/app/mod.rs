@@ -6,9 +6,9 @@
 //!
 //! | thread | runs |
 //! |---|---|
-//! | `traffic-N` | one runtime, one socket, one pool of upstream connections per core |
+//! | `traffic-N` | one runtime, one socket, one pool of upstream connections per core; none with role admin |
 //! | `store-sync` | snapshot and change log into the mirror |
-//! | `admin` | the admin and ops ports, and the keeping of secrets that senders hand over |
+//! | `admin` | the ops port and, but for role data, the admin port and the keeping of secrets that senders hand over |
 
 mod parts;
 
@@ -26,7 +26,7 @@ use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::open::{OpenError, open_store, refuse_wrong_keks};
 use crate::store::writer::Writer;
-use parts::Parts;
+use parts::{Parts, Writing};
 
 /// Why a sidecar does not start. The text tells an operator what to do.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum StartError {
     /// The routes contradict each other.
     #[error("routes: {0}")]
     Routes(String),
+    /// The role has an admin port, and nobody may be let in.
+    #[error("no admin token")]
+    NoToken,
     /// A thread or runtime cannot be had.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -54,10 +57,10 @@ pub enum StartError {
 
 /// A sidecar that runs.
 pub struct Running {
-    /// Where traffic is taken.
-    pub traffic: SocketAddr,
-    /// Where admins are served.
-    pub admin: SocketAddr,
+    /// Where traffic is taken; `None` with role admin.
+    pub traffic: Option<SocketAddr>,
+    /// Where admins are served; `None` with role data.
+    pub admin: Option<SocketAddr>,
     /// Where probes are answered.
     pub ops: SocketAddr,
     /// Changes records as the admin port does.
@@ -97,11 +100,19 @@ fn join(threads: Vec<JoinHandle<()>>) {
     }
 }
 
-/// Starts everything. Returns once every socket is bound; the mirror loads meanwhile.
+/// Starts everything that the role has. Returns once every socket is bound; the mirror loads meanwhile. The
+/// token is needed where there is an admin port.
 ///
 /// # Errors
 /// See [`StartError`]; nothing keeps running then.
-pub fn start(config: &Config, admin_token: Secret, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+pub fn start(
+    config: &Config,
+    admin_token: Option<Secret>,
+    clock: Arc<dyn Clock>,
+) -> Result<Running, StartError> {
+    if config.role.serves_admin() && admin_token.is_none() {
+        return Err(StartError::NoToken);
+    }
     let routes = Table::new(config.routes.clone()).map_err(|faults| {
         StartError::Routes(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
@@ -112,14 +123,24 @@ pub fn start(config: &Config, admin_token: Secret, clock: Arc<dyn Clock>) -> Res
     let (drain, drain_watcher) = drain::channel();
     let (end, end_watcher) = drain::channel();
 
-    let admin_state = parts.admin_state(config, &routes, admin_token);
-    let (traffic, admin, ops) =
-        (sockets.traffic.address, sockets.admin.local_addr()?, sockets.ops.local_addr()?);
+    let traffic = sockets.traffic.as_ref().map(|bound| bound.address);
+    let admin = sockets.admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let ops = sockets.ops.local_addr()?;
+    // Without an admin port nothing is ever written: the task that would is not run, and whoever hands in a secret
+    // gets 503.
+    let writing = sockets.admin.zip(admin_token).map(|(socket, token)| Writing {
+        socket,
+        state: parts.admin_state(config, &routes, token),
+        captures: capture_task,
+    });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,
-        parts.spawn_side_ports(admin_state, sockets.admin, sockets.ops, capture_task, end_watcher)?,
+        parts.spawn_side_ports(writing, sockets.ops, end_watcher)?,
     ];
-    let traffic_threads = parts.spawn_traffic(config, routes, sockets.traffic.sockets, &drain_watcher)?;
+    let traffic_threads = match sockets.traffic {
+        Some(bound) => parts.spawn_traffic(config, routes, bound.sockets, &drain_watcher)?,
+        None => Vec::new(),
+    };
     parts.readiness.set_listening();
     Ok(Running {
         traffic,
@@ -135,10 +156,10 @@ pub fn start(config: &Config, admin_token: Secret, clock: Arc<dyn Clock>) -> Res
     })
 }
 
-/// Every socket, bound before anything runs.
+/// Every socket of the role, bound before anything runs.
 struct Sockets {
-    traffic: Bound,
-    admin: std::net::TcpListener,
+    traffic: Option<Bound>,
+    admin: Option<std::net::TcpListener>,
     ops: std::net::TcpListener,
 }
 
@@ -151,9 +172,12 @@ impl Sockets {
         let address = config.listener.address;
         let fault =
             |error: BindError| StartError::Bind { option: "listener.address", address, source: error.source };
+        let role = config.role;
+        let traffic = role.serves_traffic().then(|| listener::bind(address, threads));
+        let admin = role.serves_admin().then(|| bind_one("admin.address", config.admin.address));
         Ok(Self {
-            traffic: listener::bind(address, threads).map_err(fault)?,
-            admin: bind_one("admin.address", config.admin.address)?,
+            traffic: traffic.transpose().map_err(fault)?,
+            admin: admin.transpose()?,
             ops: bind_one("ops.address", config.ops.address)?,
         })
     }

@@ -51,6 +51,13 @@ pub(super) struct Parts {
     route_names: Vec<String>,
 }
 
+/// What only a process that changes records has.
+pub(super) struct Writing {
+    pub(super) socket: std::net::TcpListener,
+    pub(super) state: Arc<AdminState>,
+    pub(super) captures: CaptureTask,
+}
+
 impl Parts {
     pub(super) fn new(
         config: &Config,
@@ -67,7 +74,7 @@ impl Parts {
             config.keys.max_stale,
             config.limits.candidate_secrets,
         );
-        let decoder = Decoder::new(keyring, &config.store.namespace);
+        let decoder = Decoder::new(keyring, &config.store.namespace).within(config.scope.clone());
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
         let (captures, capture_task) = captures(Arc::clone(&writer));
@@ -114,10 +121,8 @@ impl Parts {
 
     pub(super) fn spawn_side_ports(
         &self,
-        admin_state: Arc<AdminState>,
-        admin: std::net::TcpListener,
+        writing: Option<Writing>,
         ops: std::net::TcpListener,
-        capture_task: CaptureTask,
         end: Watcher,
     ) -> Result<JoinHandle<()>, StartError> {
         let state = Arc::new(Ops {
@@ -130,15 +135,13 @@ impl Parts {
         });
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
-            // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
-            drop(tokio::spawn(capture_task.run()));
-            let ports = async {
-                let (admin, ops) = (listen(admin)?, listen(ops)?);
-                tokio::try_join!(
-                    admin::serve(admin, admin::router(admin_state), end.clone()),
-                    ops::serve(ops, state, end.clone()),
-                )
+            let admin = async {
+                let Some(Writing { socket, state, captures }) = writing else { return Ok(()) };
+                // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
+                drop(tokio::spawn(captures.run()));
+                admin::serve(listen(socket)?, admin::router(state), end.clone()).await
             };
+            let ports = async { tokio::try_join!(admin, ops::serve(listen(ops)?, state, end.clone())) };
             tokio::select! {
                 served = ports => if let Err(error) = served {
                     tracing::error!(%error, "the admin and ops ports have stopped");

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{CheckArgs, Exit};
 use crate::config::{self, Config, Fault, Faults, Loaded, StoreBackend, show_bytes, show_duration};
+use crate::keys::scope::Scope;
 use crate::proxy::route::{Route, Verify};
 
 /// Loads the configuration and prints it, or its faults.
 #[must_use]
 pub fn run(args: &CheckArgs) -> Exit {
-    let sources = args.config.sources();
+    let sources = args.sources();
     if !args.json {
         return match super::load(&sources) {
             Ok(loaded) => {
@@ -36,14 +37,19 @@ pub fn run(args: &CheckArgs) -> Exit {
 /// For people.
 fn text(loaded: &Loaded) -> String {
     let config = &loaded.config;
+    let role = config.role;
+    let only = |is_bound: bool, place: String| if is_bound { place } else { "none".to_owned() };
+    let traffic = |place: String| only(role.serves_traffic(), place);
     let mut lines = vec![
         "config ok".to_owned(),
         String::new(),
-        format!("listener  {}", config.listener.address),
-        format!("admin     {}", config.admin.address),
+        format!("role      {}", role.name()),
+        format!("listener  {}", traffic(config.listener.address.to_string())),
+        format!("admin     {}", only(role.serves_admin(), config.admin.address.to_string())),
         format!("ops       {}", config.ops.address),
-        format!("upstream  {}", config.upstream.target),
+        format!("upstream  {}", traffic(config.upstream.target.to_string())),
         format!("store     {}", store(config)),
+        format!("scope     {}", config.scope.as_ref().map_or_else(|| "everything".to_owned(), scope)),
         String::new(),
         "routes, the first match decides:".to_owned(),
     ];
@@ -51,7 +57,7 @@ fn text(loaded: &Loaded) -> String {
         .map(str::to_owned);
     let rows = config.routes.iter().enumerate().map(|(index, route)| row(config, index + 1, route));
     lines.extend(aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>()));
-    if loaded.admin_token.is_none() && config.admin.token_file.is_none() {
+    if role.serves_admin() && !has_token(loaded) {
         lines.push(String::new());
         lines.push(
             "note: no admin token: `serve` needs COUNTERSIGN_ADMIN_TOKEN or admin.token_file".to_owned(),
@@ -91,6 +97,7 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 /// For programs.
 fn object(loaded: &Loaded) -> Value {
     let config = &loaded.config;
+    let role = config.role;
     let routes: Vec<Value> = config
         .routes
         .iter()
@@ -111,13 +118,18 @@ fn object(loaded: &Loaded) -> Value {
         .collect();
     json!({
         "ok": true,
-        "listener": config.listener.address.to_string(),
-        "admin": config.admin.address.to_string(),
+        "role": role.name(),
+        "listener": role.serves_traffic().then(|| config.listener.address.to_string()),
+        "admin": role.serves_admin().then(|| config.admin.address.to_string()),
         "ops": config.ops.address.to_string(),
-        "upstream": config.upstream.target.to_string(),
+        "upstream": role.serves_traffic().then(|| config.upstream.target.to_string()),
         "store": store(config),
-        "adminToken": loaded.admin_token.is_some() || config.admin.token_file.is_some(),
+        "scope": config.scope.as_ref().map(|scope| {
+            json!({ "workspaces": scope.workspaces, "integrations": scope.integrations })
+        }),
+        "adminToken": role.serves_admin() && has_token(loaded),
         "ignoredEnvironment": loaded.ignored_env,
+        "warnings": loaded.warnings,
         "routes": routes,
     })
 }
@@ -138,6 +150,16 @@ fn store(config: &Config) -> String {
         StoreBackend::Embedded { path } => format!("embedded {} (namespace {namespace})", path.display()),
         StoreBackend::Redis(redis) => format!("{redis} (namespace {namespace})"),
     }
+}
+
+fn has_token(loaded: &Loaded) -> bool {
+    loaded.admin_token.is_some() || loaded.config.admin.token_file.is_some()
+}
+
+fn scope(scope: &Scope) -> String {
+    let workspaces = scope.workspaces.iter().map(|id| format!("workspace {id}"));
+    let integrations = scope.integrations.iter().map(|name| format!("integration {name}"));
+    workspaces.chain(integrations).collect::<Vec<_>>().join(", ")
 }
 
 fn methods(route: &Route) -> Option<Vec<&str>> {

@@ -76,8 +76,8 @@ Exit codes: 0 ok, 1 refused or failed, 2 usage, 69 server unreachable, 78 config
 enum Command {
     /// Stand in front of an application.
     ///
-    /// Checks the whole configuration before anything is bound. Needs an admin token: set
-    /// COUNTERSIGN_ADMIN_TOKEN, or admin.token_file. SIGTERM and Ctrl-C finish requests in flight first.
+    /// Checks the whole configuration before anything is bound. Needs an admin token, unless its role is
+    /// "data": set COUNTERSIGN_ADMIN_TOKEN, or admin.token_file. SIGTERM and Ctrl-C finish requests in flight first.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Check a configuration and print what would be in force.
@@ -116,6 +116,7 @@ Examples:
   export COUNTERSIGN_ADMIN_TOKEN=$(openssl rand -hex 32)
   countersign serve --upstream http://127.0.0.1:3000
   countersign serve --config countersign.toml --listener 127.0.0.1:8443
+  countersign serve --config countersign.toml --role data         no admin port, no token
   COUNTERSIGN_LIMITS__MAX_BODY=25MB countersign serve --config countersign.toml";
 
 const CHECK_EXAMPLES: &str = "\
@@ -158,6 +159,9 @@ pub struct ServeArgs {
     /// Where health and metrics are, ip:port (ops.address).
     #[arg(long, value_name = "ADDR")]
     pub ops: Option<String>,
+    /// Which ports there are: all, data (no admin port) or admin (no traffic port).
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
 }
 
 impl ServeArgs {
@@ -169,6 +173,7 @@ impl ServeArgs {
             ("listener.address", &self.listener),
             ("admin.address", &self.admin),
             ("ops.address", &self.ops),
+            ("role", &self.role),
         ];
         let overrides = flags
             .into_iter()
@@ -201,9 +206,21 @@ pub struct CheckArgs {
     /// Which configuration to check.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// Which role to check it for: all, data or admin.
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+impl CheckArgs {
+    /// The file, this process's environment, and the role.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let overrides = self.role.iter().map(|role| ("role".to_owned(), role.clone())).collect();
+        Sources { overrides, ..self.config.sources() }
+    }
 }
 
 /// `store …`.
@@ -265,8 +282,8 @@ fn dispatch(command: Command) -> Exit {
     }
 }
 
-/// Loads a configuration for a command that ends where it is faulty: prints the faults, or the one warning
-/// about variables that mean nothing.
+/// Loads a configuration for a command that ends where it is faulty: prints the faults, or one warning
+/// about variables that mean nothing and one for each option that has no effect.
 ///
 /// # Errors
 /// [`Exit::Config`], with everything said.
@@ -276,6 +293,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, Exit> {
         Exit::Config
     })?;
     warn_of_ignored(&loaded.ignored_env);
+    for warning in &loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
     Ok(loaded)
 }
 

@@ -29,7 +29,7 @@ pub fn run(args: &ServeArgs) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let token = match admin_token(&loaded) {
+    let token = match loaded.config.role.serves_admin().then(|| admin_token(&loaded)).transpose() {
         Ok(token) => token,
         Err(problem) => {
             super::complain(&problem);
@@ -40,10 +40,11 @@ pub fn run(args: &ServeArgs) -> Exit {
     log::init(config.log.format, config.log.level);
     serve(&config, token, |running| {
         tracing::info!(
-            traffic = %running.traffic,
-            admin = %running.admin,
+            role = config.role.name(),
+            traffic = running.traffic.map(display),
+            admin = running.admin.map(display),
             ops = %running.ops,
-            upstream = %config.upstream.target,
+            upstream = running.traffic.map(|_| display(&config.upstream.target)),
             version = env!("CARGO_PKG_VERSION"),
             "countersign is up"
         );
@@ -53,7 +54,7 @@ pub fn run(args: &ServeArgs) -> Exit {
 
 /// Runs a sidecar until a signal, then drains it. `started` is called once its sockets are bound, and says
 /// whether to go on.
-pub(super) fn serve(config: &Config, token: Secret, started: impl FnOnce(&Running) -> bool) -> Exit {
+pub(super) fn serve(config: &Config, token: Option<Secret>, started: impl FnOnce(&Running) -> bool) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -5,30 +5,36 @@ use std::net::{IpAddr, SocketAddr};
 use super::limits::LimitsConfig;
 use super::ports::{AdminConfig, ListenerConfig, OpsConfig};
 use super::reader::Reader;
+use super::role::Role;
 use super::store::{KeysConfig, StoreBackend, StoreConfig};
 use super::units::show_bytes;
 use super::upstream::{UpstreamConfig, UpstreamTarget};
 use crate::proxy::route::{Route, TableFault, faults};
 
-/// Each port is bound once, and the upstream is none of them.
+/// Each port that the role binds is bound once, and the upstream is none of them.
 pub(super) fn ports(
     reader: &Reader,
+    role: Role,
     listener: &ListenerConfig,
     admin: &AdminConfig,
     ops: &OpsConfig,
     upstream: Option<&UpstreamConfig>,
 ) {
     let ours = [
-        ("listener.address", listener.address),
-        ("admin.address", admin.address),
-        ("ops.address", ops.address),
+        ("listener.address", listener.address, role.serves_traffic()),
+        ("admin.address", admin.address, role.serves_admin()),
+        ("ops.address", ops.address, true),
     ];
+    let ours: Vec<_> = ours.iter().filter(|(.., bound)| *bound).map(|(path, at, _)| (*path, *at)).collect();
     for (index, (path, address)) in ours.iter().enumerate() {
         for (other, taken) in ours.iter().take(index) {
             if collide(*address, *taken) {
                 reader.fault(path, format!("a port of its own; {other} is {taken}"), None);
             }
         }
+    }
+    if !role.serves_traffic() {
+        return;
     }
     let Some(UpstreamTarget::Tcp { host, port }) = upstream.map(|upstream| &upstream.target) else { return };
     for (path, address) in ours {

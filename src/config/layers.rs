@@ -16,6 +16,9 @@ use crate::secret::Secret;
 /// The defaults: every option with its unit, default, bounds and reason.
 pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 
+/// The source of what nobody set.
+pub(super) const DEFAULT: &str = "default";
+
 /// Metadata name of layers whose values are all text, so that numbers and lists are parsed out of it.
 pub(super) const TEXTUAL: &str = "text";
 
@@ -51,7 +54,7 @@ pub(super) fn stack(sources: &Sources) -> Stack {
     let mut faults = Vec::new();
     let mut complete = true;
     let mut figment = Figment::new();
-    let mut files = vec![toml_layer("default", DEFAULTS)];
+    let mut files = vec![toml_layer(DEFAULT, DEFAULTS)];
     if let Some(path) = &sources.file {
         files.push(file_layer(path));
     }
@@ -83,6 +86,7 @@ fn flag(option: &str) -> String {
         "listener.address" => "--listener".to_owned(),
         "admin.address" => "--admin".to_owned(),
         "ops.address" => "--ops".to_owned(),
+        "role" => "--role".to_owned(),
         _ => "command line".to_owned(),
     }
 }

@@ -15,6 +15,7 @@ mod log;
 mod ports;
 mod reader;
 mod redis;
+mod role;
 mod routes;
 mod store;
 mod units;
@@ -28,10 +29,12 @@ pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use ports::{AdminConfig, ListenerConfig, OpsConfig};
 pub use redis::{RedisConfig, RedisDurability};
+pub use role::Role;
 pub use store::{InitPolicy, KeysConfig, StoreBackend, StoreConfig, kek_id};
 pub use units::{show_bytes, show_duration};
 pub use upstream::{UpstreamConfig, UpstreamTarget};
 
+use crate::keys::scope::Scope;
 use crate::proxy::route::Route;
 use crate::secret::Secret;
 use reader::Reader;
@@ -54,6 +57,8 @@ pub struct Loaded {
     pub config: Config,
     /// Variables named `COUNTERSIGN_…` that mean nothing: to be warned about, once.
     pub ignored_env: Vec<String>,
+    /// What is set and has no effect in this role: to be shown, once.
+    pub warnings: Vec<String>,
     /// `COUNTERSIGN_ADMIN_TOKEN`, where it is set.
     pub admin_token: Option<Secret>,
 }
@@ -61,6 +66,10 @@ pub struct Loaded {
 /// Every option, checked. `config/default.toml` says what each is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// Which ports there are. Default all.
+    pub role: Role,
+    /// Which part of the key set is held; `None`, the default, is all of it.
+    pub scope: Option<Scope>,
     /// The traffic port.
     pub listener: ListenerConfig,
     /// The admin port.
@@ -88,12 +97,14 @@ pub struct Config {
 pub fn load(sources: &Sources) -> Result<Loaded, Faults> {
     let stack = layers::stack(sources);
     let reader = Reader::new(stack.figment);
-    let config = check(&reader, stack.complete);
+    let config = check(&reader, stack.complete, stack.admin_token.is_some());
     let mut faults = stack.faults;
+    let warnings = reader.warnings();
     faults.extend(reader.finish().0);
     match config {
         Some(config) if faults.is_empty() => {
-            Ok(Loaded { config, ignored_env: stack.ignored_env, admin_token: stack.admin_token })
+            let (ignored_env, admin_token) = (stack.ignored_env, stack.admin_token);
+            Ok(Loaded { config, ignored_env, warnings, admin_token })
         }
         None if faults.is_empty() => Err(Faults(vec![incomplete()])),
         _ => Err(Faults(faults)),
@@ -104,7 +115,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Faults> {
 #[must_use]
 pub fn options() -> Vec<String> {
     let reader = Reader::new(layers::stack(&Sources::default()).figment);
-    let _ = check(&reader, true);
+    let _ = check(&reader, true, false);
     let mut options = reader.finish().1;
     options.sort();
     options.dedup();
@@ -118,13 +129,15 @@ pub fn defaults() -> &'static str {
 }
 
 /// Reads every section before giving up on any.
-fn check(reader: &Reader, complete: bool) -> Option<Config> {
+fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let mut root = reader.root();
+    let role = role::role(&mut root);
+    let scope = role::scope(reader, &mut root);
     let listener = ports::listener(&mut root);
     let admin = ports::admin(&mut root);
     let ops = ports::ops(&mut root);
     let upstream = upstream::check(&mut root);
-    let store = store::check(&mut root);
+    let mut store = store::check(&mut root);
     let keys = store::keys(&mut root);
     let limits = limits::check(&mut root);
     let log = log::check(&mut root);
@@ -132,7 +145,7 @@ fn check(reader: &Reader, complete: bool) -> Option<Config> {
     root.finish();
     if complete {
         if let (Some(listener), Some(admin), Some(ops)) = (&listener, &admin, &ops) {
-            cross::ports(reader, listener, admin, ops, upstream.as_ref());
+            cross::ports(reader, role.unwrap_or(Role::All), listener, admin, ops, upstream.as_ref());
         }
         if let Some(keys) = &keys {
             cross::keys(reader, keys, store.as_ref());
@@ -141,8 +154,13 @@ fn check(reader: &Reader, complete: bool) -> Option<Config> {
             cross::limits(reader, limits, &routes);
         }
         cross::routes(reader, &routes);
+        if let Some(role) = role {
+            role::apply(reader, role, token, store.as_mut());
+        }
     }
     Some(Config {
+        role: role?,
+        scope: scope?,
         listener: listener?,
         admin: admin?,
         ops: ops?,

@@ -11,7 +11,7 @@ use figment::Figment;
 use figment::value::{Dict, Tag, Value};
 
 use super::fault::{Expected, Fault, closest, shown};
-use super::layers::TEXTUAL;
+use super::layers::{DEFAULT, TEXTUAL};
 
 /// What a parser is given: a value, and whether numbers and lists may come as text.
 pub(super) struct Raw<'v> {
@@ -78,6 +78,7 @@ struct State {
     /// What was found, by exact path.
     seen: BTreeMap<String, Seen>,
     unknown: Vec<Unknown>,
+    warnings: Vec<String>,
 }
 
 struct Seen {
@@ -110,6 +111,27 @@ impl Reader {
         let value = seen.map(|seen| seen.shown.clone());
         let source = seen.and_then(|seen| seen.source.clone());
         state.faults.push(Fault { path: path.to_owned(), value, expected: expected.into(), hint, source });
+    }
+
+    /// Every option that was set, not left to its default.
+    pub(super) fn given(&self) -> Vec<String> {
+        let state = self.state.borrow();
+        let set = state.seen.iter().filter(|(_, seen)| seen.source.as_deref() != Some(DEFAULT));
+        set.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Records what is allowed and yet most likely not meant.
+    pub(super) fn warn(&self, path: &str, text: &str) {
+        let mut state = self.state.borrow_mut();
+        let source = state.seen.get(path).and_then(|seen| seen.source.as_ref());
+        let set = source.filter(|source| *source != DEFAULT);
+        let source = set.map(|source| format!(" ({source})")).unwrap_or_default();
+        state.warnings.push(format!("{path} {text}{source}"));
+    }
+
+    /// Everything that was warned of.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.state.borrow().warnings.clone()
     }
 
     /// Parses one value at a place; records the fault if it has one.

@@ -11,6 +11,7 @@ use http::HeaderValue;
 use super::entry::{HandshakeEntry, IntegrationEntry, KeyEntry, PreviousVerifyKey, Usage};
 use super::handshake::HandshakeSettings;
 use super::record::{ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, WebhookKey, Workspace};
+use super::scope::Scope;
 use crate::secret::Secret;
 use crate::store::seal::{Keyring, SealPlace};
 use crate::verify::handshake::Settings;
@@ -26,6 +27,19 @@ pub const VERIFY_TOKEN_FIELD: &str = "handshake.verifyToken";
 pub struct Decoder {
     keyring: Arc<Keyring>,
     namespace: Arc<str>,
+    scope: Option<Arc<Scope>>,
+}
+
+/// A stored record, and whether this sidecar holds it.
+#[derive(Debug, Clone)]
+pub enum Judged {
+    /// To be held. A record that cannot be authenticated is, because nobody can tell where it belongs.
+    Inside(Decoded),
+    /// Of another scope; none of its secrets was opened.
+    Outside {
+        /// Its revision.
+        revision: u64,
+    },
 }
 
 /// A record, ready for the mirror.
@@ -62,7 +76,19 @@ impl Decoder {
     /// A decoder for one namespace.
     #[must_use]
     pub fn new(keyring: Arc<Keyring>, namespace: &str) -> Self {
-        Self { keyring, namespace: Arc::from(namespace) }
+        Self { keyring, namespace: Arc::from(namespace), scope: None }
+    }
+
+    /// The same, for what is in scope; `None` = everything.
+    #[must_use]
+    pub fn within(self, scope: Option<Scope>) -> Self {
+        Self { scope: scope.map(Arc::new), ..self }
+    }
+
+    /// Whether this sidecar holds the record.
+    #[must_use]
+    pub fn holds(&self, record: &Record) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.holds(record))
     }
 
     /// The namespace, part of what seals and record MACs cover.
@@ -79,8 +105,9 @@ impl Decoder {
 
     /// Decodes one stored record.
     #[must_use]
-    pub fn decode(&self, key: RecordKey, envelope: &[u8]) -> Decoded {
-        self.open(key, envelope).unwrap_or_else(|why| Decoded::Damaged(damaged(key, envelope, why)))
+    pub fn decode(&self, key: RecordKey, envelope: &[u8]) -> Judged {
+        self.open(key, envelope)
+            .unwrap_or_else(|why| Judged::Inside(Decoded::Damaged(damaged(key, envelope, why))))
     }
 
     /// Prepares a record that this process has just made or read.
@@ -95,14 +122,17 @@ impl Decoder {
         })
     }
 
-    fn open(&self, key: RecordKey, envelope: &[u8]) -> Result<Decoded, String> {
+    fn open(&self, key: RecordKey, envelope: &[u8]) -> Result<Judged, String> {
         let payload =
             self.keyring.unwrap(&self.namespace, &key, envelope).map_err(|error| error.to_string())?;
         let record = Record::decode(key.kind, payload).map_err(|error| error.to_string())?;
         if record.meta().id != key.id {
             return Err("the record's id is not the one it is stored under".to_owned());
         }
-        self.prepare(record)
+        if !self.holds(&record) {
+            return Ok(Judged::Outside { revision: record.meta().revision });
+        }
+        self.prepare(record).map(Judged::Inside)
     }
 
     fn webhook_key(&self, record: WebhookKey) -> Result<KeyEntry, String> {

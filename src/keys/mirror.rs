@@ -125,6 +125,20 @@ impl Mirror {
         }
     }
 
+    /// Applies a record that, at this revision, is none of this sidecar's: it goes, if it is held. Nothing is
+    /// kept of one that is not.
+    pub fn leave(&self, key: RecordKey, revision: u64) {
+        if self.is_held(key) {
+            self.remove(key, revision);
+        }
+    }
+
+    /// Whether there is such a record, usable or not.
+    #[must_use]
+    pub fn is_held(&self, key: RecordKey) -> bool {
+        self.catalogue.lock().records.contains_key(&key)
+    }
+
     /// Notes that everything up to `position` has been applied.
     pub fn mark_applied(&self, position: Position, mac: AuditMac) {
         let mut catalogue = self.catalogue.lock();

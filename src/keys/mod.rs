@@ -2,8 +2,8 @@
 //!
 //! Not the store: nothing here waits for one while a request is on its way. Invariants: a lookup takes no
 //! lock, makes no store command and allocates nothing; an unknown key is a definite answer because the
-//! mirror holds the whole set; "I cannot know" ([`LookupError::Unavailable`], [`LookupError::Damaged`]) is
-//! never given as "unknown"; a revocation once seen is never undone by a rebuild.
+//! mirror holds the whole set, or the whole of its scope; "I cannot know" ([`LookupError::Unavailable`],
+//! [`LookupError::Damaged`]) is never given as "unknown"; a revocation once seen is never undone by a rebuild.
 
 pub mod decode;
 pub mod entry;
@@ -11,6 +11,7 @@ pub mod handshake;
 pub mod mirror;
 pub mod record;
 pub mod ring;
+pub mod scope;
 pub mod sync;
 
 mod indexes;

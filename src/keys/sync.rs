@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decode::{Decoded, Decoder};
+use super::decode::{Decoded, Decoder, Judged};
 use super::record::RecordKey;
 use super::ring::KeyRing;
 use crate::drain::Watcher;
@@ -112,15 +112,23 @@ impl Sync {
             return Err(StoreError::OtherEpoch { found: found.0, expected: known.epoch.0 });
         }
         let mut records: Vec<(RecordKey, Decoded)> = Vec::new();
+        // What is held and was moved out of scope: only of these must the revision be remembered.
+        let mut left: Vec<(RecordKey, u64)> = Vec::new();
         let decoder = self.decoder.clone();
-        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| {
-            records.push((key, report(decoder.decode(key, &envelope))));
+        let mirror = Arc::clone(self.ring.mirror());
+        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| match decoder.decode(key, &envelope) {
+            Judged::Inside(decoded) => records.push((key, report(decoded))),
+            Judged::Outside { revision } if mirror.is_held(key) => left.push((key, revision)),
+            Judged::Outside { .. } => {}
         };
         let head = self.store.snapshot(&mut sink).await?;
         if head.epoch != found {
             return Err(StoreError::OtherEpoch { found: head.epoch.0, expected: found.0 });
         }
         let count = records.len();
+        for (key, revision) in left {
+            self.ring.mirror().leave(key, revision);
+        }
         let kept = self.ring.mirror().rebuild(records, head);
         if !kept.is_empty() {
             let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
@@ -137,9 +145,10 @@ impl Sync {
         let mirror = self.ring.mirror();
         for change in &entry.changes {
             match change {
-                Logged::Put { key, envelope } => {
-                    mirror.put(*key, report(self.decoder.decode(*key, envelope)));
-                }
+                Logged::Put { key, envelope } => match self.decoder.decode(*key, envelope) {
+                    Judged::Inside(decoded) => mirror.put(*key, report(decoded)),
+                    Judged::Outside { revision } => mirror.leave(*key, revision),
+                },
                 Logged::Deleted { key, revision } => mirror.remove(*key, *revision),
             }
         }

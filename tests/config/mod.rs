@@ -5,6 +5,7 @@
 mod commands;
 mod faults;
 mod redis;
+mod roles;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,7 +100,7 @@ fn default_toml_documents_every_option() {
         }
         let line = line.trim_start_matches(['#', ' ']);
         if let Some(key) = line.split([' ', '=']).next() {
-            documented.push(format!("{section}.{key}"));
+            documented.push(format!("{section}.{key}").trim_start_matches('.').to_owned());
             // Optional keys of routes are explained above the first of them.
             documented.push(format!("routes[].{key}"));
         }

@@ -2,7 +2,7 @@
 
 use countersign::clock::{Clock as _, UnixMillis};
 use countersign::credential::signature::SignatureLocator;
-use countersign::keys::decode::{Damaged, Decoded};
+use countersign::keys::decode::{Damaged, Decoded, Judged};
 use countersign::keys::record::{ApiKeyDigest, Kind, PreviousKey, Record, RecordKey};
 use countersign::keys::{Locator, LookupError};
 
@@ -20,6 +20,13 @@ fn damaged(
     let why = "on purpose".to_owned();
     let name = name.map(str::to_owned);
     (key, Decoded::Damaged(Damaged { key, revision, api_keys, name, workspace, why }))
+}
+
+fn inside(judged: Judged) -> Decoded {
+    match judged {
+        Judged::Inside(decoded) => decoded,
+        Judged::Outside { .. } => panic!("outside"),
+    }
 }
 
 #[test]
@@ -116,9 +123,9 @@ fn a_damaged_record_is_damaged_for_whoever_has_not_switched_yet() {
     let payload = Record::WebhookKey(record).encode().unwrap();
     // The same record under the MAC of another namespace.
     let [envelope, forged] = ["ns", "other"].map(|ns| world.decoder.keyring().wrap(ns, &key, &payload));
-    world.put((key, world.decoder.decode(key, &envelope)));
+    world.put((key, inside(world.decoder.decode(key, &envelope))));
     assert_eq!((opens(&world, 1), opens(&world, 2)), (Ok(()), Ok(())));
-    let replaced = World::of(vec![(key, world.decoder.decode(key, &forged))]);
+    let replaced = World::of(vec![(key, inside(world.decoder.decode(key, &forged)))]);
     assert_eq!(opens(&replaced, 1), Err(LookupError::Damaged));
     assert_eq!(opens(&replaced, 2), Err(LookupError::Damaged));
 }

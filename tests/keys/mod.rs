@@ -2,6 +2,7 @@
 
 mod damaged;
 mod mass;
+mod scope;
 
 use std::sync::Arc;
 use std::time::Duration;

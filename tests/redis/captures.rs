@@ -1,5 +1,6 @@
 //! A secret that a sender hands over, where several sidecars wait for it.
 
+use countersign::keys::record::{Kind, RecordKey};
 use serde_json::json;
 
 use super::sidecar::{PROPAGATION, Sidecar};
@@ -15,27 +16,29 @@ fn event(secret: &str) -> Call {
     Call::post("/webhooks/hook", "{}").header("X-Hook-Signature", hmac_hex(secret, &[b"{}"]))
 }
 
-#[tokio::test]
-async fn one_secret_is_taken_whichever_sidecar_it_is_handed_to_and_all_know_it() {
-    let namespace = namespace();
-    let a = Sidecar::start(shared().port, &namespace).ready().await;
-    let b = Sidecar::start(shared().port, &namespace).ready().await;
+/// Makes an integration that waits for its secret.
+fn awaiting(sidecar: &Sidecar) -> RecordKey {
     let mut create = Call::post(
         "/api/integrations",
         json!({ "name": "hook", "type": "asana", "handshake": true }).to_string(),
     );
     create = create.header("Authorization", "Bearer a token of a test, long enough");
-    let made = create.header("Content-Type", "application/json").send(a.running.admin);
+    let made = create.header("Content-Type", "application/json").send(sidecar.running.admin.unwrap());
     assert_eq!(made.status, 201, "{}", made.text());
-    let id = made.json()["id"].as_str().unwrap().to_owned();
-    let key = countersign::keys::record::RecordKey {
-        kind: countersign::keys::record::Kind::Integration,
-        id: id.parse().unwrap(),
-    };
+    let id = made.json()["id"].as_str().unwrap().parse().unwrap();
+    RecordKey { kind: Kind::Integration, id }
+}
+
+#[tokio::test]
+async fn one_secret_is_taken_whichever_sidecar_it_is_handed_to_and_all_know_it() {
+    let namespace = namespace();
+    let a = Sidecar::start(shared().port, &namespace).ready().await;
+    let b = Sidecar::start(shared().port, &namespace).ready().await;
+    let key = awaiting(&a);
     soon("b knows the integration", PROPAGATION, || b.running.keys.mirror().get(key).is_some()).await;
 
     let secrets = ["a".repeat(64), "b".repeat(64)];
-    let ports = [a.running.traffic, b.running.traffic];
+    let ports = [a.running.traffic.unwrap(), b.running.traffic.unwrap()];
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let offers = secrets
             .iter()
@@ -54,4 +57,21 @@ async fn one_secret_is_taken_whichever_sidecar_it_is_handed_to_and_all_know_it()
         assert_eq!(event(other).send(port).status, 401);
         assert_eq!(offer(other).send(port).status, 401);
     }
+}
+
+#[tokio::test]
+async fn a_data_sidecar_keeps_no_secret_and_blames_nobody_for_it() {
+    let namespace = namespace();
+    let all = Sidecar::start(shared().port, &namespace).ready().await;
+    let data = Sidecar::start_data(shared().port, &namespace).ready().await;
+    let key = awaiting(&all);
+    soon("data knows the integration", PROPAGATION, || data.running.keys.mirror().is_held(key)).await;
+    let port = data.running.traffic.unwrap();
+    let secret = "a".repeat(64);
+    let answer = offer(&secret).send(port);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+    // The integration still waits: a sidecar that may write takes the same secret, and both know it then.
+    assert_eq!(offer(&secret).send(all.running.traffic.unwrap()).status, 200);
+    soon("the secret is known", PROPAGATION, || event(&secret).send(port).status == 200).await;
 }

@@ -1,6 +1,7 @@
 //! Two `countersign serve` processes on one Redis, as they are deployed: killed and restarted at will.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -10,8 +11,8 @@ use crate::support::redis::{Server, kek_dir};
 use crate::support::sidecar::{Key, until};
 use crate::support::upstream::Upstream;
 
-/// A process on this Redis, with the keys of `keks`.
-fn serve(dir: &Path, server: &Server, keks: &Path, upstream: &Upstream) -> Serve {
+/// The command of a process on this Redis, with the keys of `keks`.
+pub(super) fn command(dir: &Path, server: &Server, keks: &Path, upstream: &Upstream) -> Command {
     let mut command = Serve::command(dir, &upstream.url);
     command
         .env_remove("COUNTERSIGN_STORE__PATH")
@@ -20,7 +21,7 @@ fn serve(dir: &Path, server: &Server, keks: &Path, upstream: &Upstream) -> Serve
         .env("COUNTERSIGN_STORE__INIT", "if-empty")
         .env("COUNTERSIGN_KEYS__KEK_DIR", keks)
         .env("COUNTERSIGN_KEYS__SEAL_WITH", "k1");
-    Serve::of(command)
+    command
 }
 
 fn status(serve: &Serve, key: &Key) -> u16 {
@@ -31,7 +32,7 @@ fn status(serve: &Serve, key: &Key) -> u16 {
 fn two_processes_share_every_change_and_survive_kill_9() {
     let server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let (keks, dir, upstream) = (kek_dir(&[("k1", 'a')]), tempfile::tempdir().unwrap(), Upstream::start());
-    let start = || serve(dir.path(), &server, keks.path(), &upstream);
+    let start = || Serve::of(command(dir.path(), &server, keks.path(), &upstream));
     let (mut a, mut b) = (start(), start());
 
     let workspace = a.workspace("shared");

@@ -22,7 +22,7 @@ fn admin(sidecar: &Sidecar, method: &str, path: &str, body: Value) -> Answer {
         call = call.header("Content-Type", "application/json");
         call.body = body.to_string().into_bytes();
     }
-    call.send(sidecar.running.admin)
+    call.send(sidecar.running.admin.unwrap())
 }
 
 fn shown(sidecar: &Sidecar, path: &str) -> Value {
@@ -124,14 +124,14 @@ async fn a_secret_retired_on_a_signs_nothing_on_b() {
         Call::post("/webhooks/hook", "body").header("X-Webhook-Signature", signature)
     });
     let gives = async |call: &Call, status: u16| {
-        let there = || call.send(b.running.traffic).status == status;
+        let there = || call.send(b.running.traffic.unwrap()).status == status;
         soon(&format!("status {status}"), PROPAGATION, there).await
     };
     gives(&new, 200).await;
     gives(&old, 200).await;
     let retired = admin(&a, "POST", "/api/integrations/hook/retire-previous", json!({}));
     assert_eq!(retired.status, 200, "{}", retired.text());
-    assert_eq!(old.send(a.running.traffic).status, 401);
+    assert_eq!(old.send(a.running.traffic.unwrap()).status, 401);
     gives(&old, 401).await;
     gives(&new, 200).await;
 }

@@ -44,11 +44,21 @@ impl Sidecar {
         Self::try_start(port, namespace, "if-empty", 'a').unwrap()
     }
 
+    /// Started without an admin port.
+    pub(crate) fn start_data(port: u16, namespace: &str) -> Self {
+        Self::start_as("data", port, namespace, "never", 'a').unwrap()
+    }
+
     pub(crate) fn try_start(port: u16, namespace: &str, init: &str, kek: char) -> Result<Self, StartError> {
+        Self::start_as("all", port, namespace, init, kek)
+    }
+
+    fn start_as(role: &str, port: u16, namespace: &str, init: &str, kek: char) -> Result<Self, StartError> {
         let keks = kek_dir(&[("k1", kek)]);
         let url = format!("redis://127.0.0.1:{port}");
         let application = format!("http://{}", application());
         let overrides = [
+            ("role", role),
             ("listener.address", "127.0.0.1:0"),
             ("listener.threads", "1"),
             ("admin.address", "127.0.0.1:0"),
@@ -64,7 +74,7 @@ impl Sidecar {
         let overrides = overrides.map(|(option, value)| (option.to_owned(), value.to_owned())).to_vec();
         let config = config::load(&Sources { overrides, ..Sources::default() }).unwrap().config;
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let token = Secret::from_text(TOKEN);
+        let token = config.role.serves_admin().then(|| Secret::from_text(TOKEN));
         let running = app::start(&config, token, Arc::clone(&clock) as Arc<dyn Clock>)?;
         Ok(Self { running, clock, _keks: keks })
     }
@@ -144,7 +154,7 @@ impl Sidecar {
 
     /// The status and the whole answer.
     pub(crate) fn answer(&self, key: &Key) -> (u16, String) {
-        http(self.running.traffic, "/x", &format!("X-API-Key: {}\r\n", key.api_key))
+        http(self.running.traffic.unwrap(), "/x", &format!("X-API-Key: {}\r\n", key.api_key))
     }
 
     pub(crate) fn readyz(&self) -> (u16, String) {

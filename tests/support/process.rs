@@ -97,6 +97,14 @@ impl Process {
         result.unwrap()
     }
 
+    /// Waits until it says that it is up, and in what form.
+    pub(crate) fn is_up(&mut self) -> Value {
+        self.wait_for("it says that it is up", |_, stderr| {
+            let events = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.into_iter().find(|event| event["message"] == "countersign is up")
+        })
+    }
+
     /// Sends a signal by name, as `kill` does.
     pub(crate) fn signal(&self, name: &str) {
         let line = format!("kill -{name} {}", self.child.id());
@@ -179,10 +187,7 @@ impl Serve {
     /// A command of [`Serve::command`], perhaps with more in it: started and ready.
     pub(crate) fn of(command: Command) -> Self {
         let mut process = Process::start(command);
-        let line = process.wait_for("it says that it is up", |_, stderr| {
-            let events = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            events.into_iter().find(|event| event["message"] == "countersign is up")
-        });
+        let line = process.is_up();
         let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
         let (traffic, admin, ops) = (address("traffic"), address("admin"), address("ops"));
         let serve = Self { process, traffic, admin, ops };

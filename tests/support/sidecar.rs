@@ -109,7 +109,7 @@ impl Sidecar {
 
     /// The traffic port.
     pub(crate) fn traffic(&self) -> SocketAddr {
-        self.running().traffic
+        self.running().traffic.unwrap()
     }
 
     /// Lets time pass, in which the store was heard of all along.
@@ -135,7 +135,7 @@ impl Sidecar {
             call = call.header("Content-Type", "application/json");
             call.body = body.to_string().into_bytes();
         }
-        call.send(self.running().admin)
+        call.send(self.running().admin.unwrap())
     }
 
     fn create(&self, target: &str, body: Value) -> Value {
@@ -204,7 +204,7 @@ impl Sidecar {
     /// Starts what was stopped, on the same file and on other ports.
     pub(crate) fn start_again(&mut self) {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let running = app::start(&self.config, Secret::from_text(TOKEN), clock);
+        let running = app::start(&self.config, Some(Secret::from_text(TOKEN)), clock);
         self.running = Some(running.unwrap_or_else(|error| panic!("{error}")));
         until("the sidecar is ready", || self.running().is_ready());
     }

@@ -13,6 +13,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use print::Places;
+
 use super::client::Client;
 use super::{DevArgs, Exit, serve};
 use crate::config::{Config, Sources};
@@ -53,9 +55,12 @@ fn start(args: &DevArgs) -> Result<Exit, String> {
     let config: Config = loaded.config;
     log::init(config.log.format, config.log.level);
     let mut provisioned = Ok(());
-    let exit = serve::serve(&config, token.clone(), |running| {
-        let client = Client::new(running.admin.to_string(), token);
-        provisioned = provision::demo(running, &client).map(|demo| print::all(args, running, &demo));
+    let exit = serve::serve(&config, Some(token.clone()), |running| {
+        // The demo has every port.
+        let (Some(traffic), Some(admin)) = (running.traffic, running.admin) else { return false };
+        let places = Places { dir: &args.dir, traffic, admin, ops: running.ops };
+        let client = Client::new(admin.to_string(), token);
+        provisioned = provision::demo(running, &client).map(|demo| print::all(&places, &demo));
         provisioned.is_ok()
     });
     provisioned.map(|()| exit)

@@ -3,12 +3,12 @@
 //! Invariant: every line is signed by the same engine that verifies it, and each says what will happen.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
 
 use http::{HeaderMap, Method};
 
 use super::provision::Demo;
-use crate::app::Running;
-use crate::cli::DevArgs;
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Head;
 use crate::secret::Secret;
@@ -17,13 +17,21 @@ use crate::verify::scheme;
 /// The body of every sample. Signatures cover it byte for byte.
 const BODY: &str = r#"{"hello":"world"}"#;
 
-/// Prints everything.
-pub(super) fn all(args: &DevArgs, running: &Running, demo: &Demo) {
-    crate::cli::say(&text(args, running, demo));
+/// Where everything is.
+pub(super) struct Places<'d> {
+    pub(super) dir: &'d Path,
+    pub(super) traffic: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) ops: SocketAddr,
 }
 
-fn text(args: &DevArgs, running: &Running, demo: &Demo) -> String {
-    let base = format!("http://{}", running.traffic);
+/// Prints everything.
+pub(super) fn all(places: &Places<'_>, demo: &Demo) {
+    crate::cli::say(&text(places, demo));
+}
+
+fn text(places: &Places<'_>, demo: &Demo) -> String {
+    let base = format!("http://{}", places.traffic);
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _infallible = write!(
@@ -43,9 +51,9 @@ curl -i {base}/orders -H 'X-API-Key: {api_key}'
 # A signed request: covers time, method, target and body; good for five minutes.
 {signed}
 ",
-        admin = running.admin,
-        dir = args.dir.display(),
-        ops = running.ops,
+        admin = places.admin,
+        dir = places.dir.display(),
+        ops = places.ops,
         api_key = shown(&demo.api_key),
         signed = signed_request(&base, demo),
     );
@@ -75,8 +83,8 @@ curl -i {base}/orders -H 'X-API-Key: {api_key}'
 curl -s -H \"Authorization: Bearer $(cat {dir}/admin.token)\" http://{admin}/api/integrations
 
 Ctrl-C ends the demo.",
-        dir = args.dir.display(),
-        admin = running.admin,
+        dir = places.dir.display(),
+        admin = places.admin,
     );
     out
 }

@@ -204,6 +204,10 @@ impl Writer {
         releases: Vec<String>,
     ) -> Result<(Op, Applied), WriteError<E>> {
         let key = record.key();
+        // Whoever plans here sees only what is in scope, and could neither read nor undo the rest.
+        if !self.decoder.holds(&record) {
+            return Err(WriteError::OutOfScope(key));
+        }
         let revision = record.meta().revision;
         let payload = record.encode().map_err(|error| WriteError::Unavailable(error.to_string()))?;
         let envelope = Arc::from(self.decoder.keyring().wrap(self.decoder.namespace(), &key, &payload));

@@ -82,6 +82,9 @@ pub enum WriteError<E> {
     /// It does not fit what is stored.
     #[error(transparent)]
     Conflict(Conflict),
+    /// This sidecar would not hold the record that it makes. Nothing was written.
+    #[error("{0} would be outside the scope of this sidecar")]
+    OutOfScope(RecordKey),
     /// A fault of ours: nothing is known to have been written.
     #[error("the change could not be stored: {0}")]
     Unavailable(String),

@@ -15,7 +15,7 @@ use super::key::{Keyed, VerifyKey};
 use super::template::{Facts, Template, render};
 use super::whole::Whole;
 use crate::credential::Head;
-use crate::verify::kind::{Finding, KindAttempt};
+use crate::verify::kind::{Finding, KindAttempt, Times};
 use crate::verify::mac::{Mac, MacKey, Tag};
 
 /// A verification in progress.
@@ -110,11 +110,20 @@ impl Attempt {
     }
 }
 
-/// The one that matched; what both say is the same where both did.
+/// Of two keys tried on one request. Which of them matched is no branch: time and id are told by the request,
+/// so that whoever tells them tells the same.
 fn either(one: Finding, other: Finding) -> Finding {
-    let matched = one.matched | other.matched;
-    let told = if bool::from(other.matched) { other } else { one };
-    Finding { matched, ..told }
+    let binds = |finding: &Finding| finding.binds_body & bool::from(finding.matched);
+    Finding {
+        matched: one.matched | other.matched,
+        binds_body: binds(&one) | binds(&other),
+        times: Times {
+            at: one.times.at.or(other.times.at),
+            not_before: one.times.not_before.or(other.times.not_before),
+            expires: one.times.expires.or(other.times.expires),
+        },
+        id: one.id.or(other.id),
+    }
 }
 
 impl fmt::Debug for Attempt {
