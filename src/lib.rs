@@ -49,3 +49,25 @@ pub mod clock;
 pub mod drain;
 pub mod readiness;
 pub mod secret;
+
+// The vectors judge what is pure, so `tests/run --mutants` counts them among the unit tests; else they run with the
+// behaviour tests.
+#[cfg(all(test, mutation))]
+extern crate self as countersign;
+#[cfg(all(test, mutation))]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+#[path = "../tests/support"]
+mod support {
+    pub(crate) mod vectors;
+}
+#[cfg(all(test, mutation))]
+#[allow(clippy::indexing_slicing, reason = "tests")]
+#[path = "../tests/vectors.rs"]
+mod vectors;

@@ -126,7 +126,7 @@ fn base62<const DIGITS: usize>(bytes: &[u8]) -> [u8; DIGITS] {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{LENGTH, digest, extract, generate};
+    use super::{LENGTH, digest, extract, generate, is_bearer};
     use crate::credential::{CredentialFault, Extraction};
 
     fn key(seed: u8) -> String {
@@ -234,5 +234,27 @@ mod tests {
         assert_eq!(extract(&basic, true), Extraction::Absent);
         let beside = headers(&[("authorization", "Basic dTpw"), ("x-api-key", &key)]);
         assert_eq!(extract(&beside, true), Extraction::Present(digest(&key)));
+    }
+
+    #[test]
+    fn a_checksum_makes_no_key_of_another_prefix_or_alphabet() {
+        let sealed = |body: &str| [body, str::from_utf8(&super::checksum(body.as_bytes())).unwrap()].concat();
+        let body = &key(9)[..LENGTH - super::CHECKSUM_DIGITS];
+        let found = extract(&headers(&[("x-api-key", &sealed(body))]), false);
+        assert_eq!(found, Extraction::Present(digest(&key(9))));
+        let other_prefix = format!("sk_{}", &body[3..]);
+        let other_alphabet = format!("{}-", &body[..body.len() - 1]);
+        for wrong in [other_prefix.as_str(), &other_alphabet, &body[..body.len() - 1], &format!("{body}0")] {
+            assert!(is_malformed(&[("x-api-key", &sealed(wrong))]), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_told_from_other_tokens_by_its_form() {
+        let key = key(9);
+        assert!(is_bearer(&headers(&[("authorization", &format!("Bearer {key}"))])));
+        assert!(!is_bearer(&headers(&[("authorization", "Bearer of-something-else")])));
+        assert!(!is_bearer(&headers(&[("authorization", &format!("Basic {key}"))])));
+        assert!(!is_bearer(&headers(&[("x-api-key", &key)])));
     }
 }

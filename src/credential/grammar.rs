@@ -209,4 +209,29 @@ mod tests {
             assert_eq!(encoding.decode(text.as_bytes(), 64, &mut buffer), Some(bytes.as_slice()));
         }
     }
+
+    #[test]
+    fn text_of_any_length_is_read_up_to_the_longest() {
+        let read = |encoding: Encoding, text: &str| encoding.decode_any(text.as_bytes(), 2);
+        for (encoding, one, two, three) in [
+            (Encoding::Hex, "fb", "fBff", "fbffff"),
+            (Encoding::Base64, "+w==", "+/8=", "+///+w=="),
+            (Encoding::Base64Url, "-w", "-_8", "-___-w"),
+            (Encoding::Base64Url, "-w==", "-_8=", "-___-w=="),
+        ] {
+            assert_eq!(read(encoding, one), Some(vec![0xfb]), "{one}");
+            assert_eq!(read(encoding, two), Some(vec![0xfb, 0xff]), "{two}");
+            assert_eq!(read(encoding, three), None, "{three}");
+            assert_eq!(read(encoding, ""), None);
+        }
+        assert_eq!(read(Encoding::Base64, "-_8="), None, "other alphabet");
+        assert_eq!(read(Encoding::Base64Url, "-_9"), None, "trailing bits");
+    }
+
+    #[test]
+    fn an_encoding_is_shown_by_its_name() {
+        let shown =
+            [Encoding::Hex, Encoding::Base64, Encoding::Base64Url].map(|encoding| encoding.to_string());
+        assert_eq!(shown, ["hex", "base64", "base64url"]);
+    }
 }

@@ -94,3 +94,17 @@ pub enum CredentialFault {
     #[error("the timestamp is missing or is not a time")]
     TimestampMissing,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CredentialKind;
+
+    #[test]
+    fn each_kind_has_a_name_and_is_found_by_it() {
+        let names = CredentialKind::ALL.map(CredentialKind::name);
+        assert_eq!(names, ["api-key", "signature", "integration"]);
+        assert_eq!(names.map(CredentialKind::from_name), CredentialKind::ALL.map(Some));
+        assert_eq!(CredentialKind::from_name("API-KEY"), None);
+        assert_eq!(CredentialKind::from_name(""), None);
+    }
+}

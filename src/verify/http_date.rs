@@ -117,6 +117,8 @@ mod tests {
             "Mon, 31 Feb 2024 17:31:18 GMT",
             "Mon, 1 Oct 2024 17:31:18 GMT",
             "Mon, 21 Oct 24 17:31:18 GMT",
+            "Monday, 21 Oct 2024 17:31:18 GMT",
+            ", 21 Oct 2024 17:31:18 GMT",
             "Mon, 21 Oct 2024 17:31:18 PST",
             "Mon, 21 Oct 2024 25:31:18 GMT",
         ] {

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 
+use super::authentic::{Authentic, AuthenticSet};
+use super::kind::Times;
 use super::mac::work;
 use super::offline::{Captured, Terms, judge};
 use super::scheme::{Scheme, SchemeChoice, preset, presets, resolve};
-use super::{Checked, Facts, Refusal, check};
+use super::timestamp::TimestampFault;
+use super::{Checked, Facts, Refusal, Verification, check, check_times, may_call};
 use crate::clock::UnixMillis;
-use crate::credential::extract::Credential;
+use crate::credential::extract::{Credential, Signed};
 use crate::credential::{Extraction, Head};
-use crate::keys::entry::{IntegrationEntry, PreviousVerifyKey, Which};
-use crate::keys::record::Integration;
+use crate::keys::entry::{IntegrationEntry, KeyEntry, PreviousVerifyKey, Which};
+use crate::keys::record::{Integration, WebhookKey};
 use crate::secret::Secret;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -166,4 +169,195 @@ fn w36_a_captured_request_is_tried_with_every_secret() {
         counts.push(work::take());
     }
     assert!(counts.iter().all(|count| *count == counts[0] && count.0 == 4), "{counts:?}");
+}
+
+/// A webhook key of this scheme with the secret of seed 1, in the workspace with this number.
+fn webhook_key(scheme: &str, workspace: u8) -> KeyEntry {
+    let sealed = json!({ "kek": "default", "version": 1, "data": "" });
+    let record: WebhookKey = serde_json::from_value(json!({
+        "id": "01900000-0000-7000-8000-000000000000", "revision": 1, "createdAt": 0, "updatedAt": 0,
+        "managedBy": "api", "workspaceId": format!("01900000-0000-7000-8000-0000000000{workspace:02}"),
+        "name": "key", "apiKey": "00".repeat(32), "apiKeyPrefix": "", "secret": sealed, "secretPrefix": "",
+        "scheme": scheme, "isActive": true,
+    }))
+    .unwrap();
+    let scheme = preset(scheme).unwrap();
+    KeyEntry {
+        record,
+        secret: scheme.prepare(&secret(scheme, 1)).unwrap(),
+        scheme: Arc::clone(scheme),
+        previous_secret: None,
+        workspace_header: HeaderValue::from_static(""),
+        key_header: HeaderValue::from_static(""),
+        usage: Arc::default(),
+    }
+}
+
+fn by_api_key(entry: &Arc<KeyEntry>) -> Credential {
+    Credential::ApiKey { entry: Arc::clone(entry), which: Which::Current }
+}
+
+/// A request that the holder of the key signed.
+fn by_signature(entry: &Arc<KeyEntry>) -> (HeaderMap, Credential) {
+    let headers = signed(&entry.scheme, 1);
+    let Extraction::Present(signature) = entry.scheme.extract(&head(&headers)) else { panic!("not there") };
+    (headers, Credential::Signature([Signed { entry: Arc::clone(entry), signature }].into_iter().collect()))
+}
+
+fn by_integration(entry: &Arc<IntegrationEntry>) -> (HeaderMap, Credential) {
+    let headers = signed(&entry.scheme, 1);
+    let Extraction::Present(signature) = entry.scheme.extract(&head(&headers)) else { panic!("not there") };
+    (headers, Credential::Integration { entry: Arc::clone(entry), signature })
+}
+
+fn checked(credential: Credential, headers: &HeaderMap) -> Result<Checked, Refusal> {
+    check(credential, &Facts { head: head(headers), peer: "192.0.2.7".parse().unwrap(), now: NOW })
+}
+
+fn awaited(credential: (HeaderMap, Credential)) -> Box<Verification> {
+    match checked(credential.1, &credential.0) {
+        Ok(Checked::AwaitsBody(verification)) => verification,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn authentic(credential: (HeaderMap, Credential)) -> Authentic {
+    let mut verification = awaited(credential);
+    verification.update(BODY);
+    verification.finish(BODY).unwrap()
+}
+
+fn complete(entry: &Arc<KeyEntry>) -> Authentic {
+    match checked(by_api_key(entry), &HeaderMap::new()) {
+        Ok(Checked::Complete(authentic)) => authentic,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_is_good_while_it_is_active_not_expired_and_called_from_its_addresses() {
+    let refusal = |change: fn(&mut KeyEntry)| {
+        let mut entry = webhook_key("signed-request", 1);
+        change(&mut entry);
+        let entry = Arc::new(entry);
+        let by_key = checked(by_api_key(&entry), &HeaderMap::new()).err();
+        let (headers, credential) = by_signature(&entry);
+        assert_eq!(checked(credential, &headers).err(), by_key);
+        by_key
+    };
+    assert_eq!(refusal(|_| ()), None);
+    assert_eq!(refusal(|entry| entry.record.is_active = false), Some(Refusal::Inactive));
+    assert_eq!(refusal(|entry| entry.record.expires_at = Some(NOW)), Some(Refusal::Expired));
+    assert_eq!(refusal(|entry| entry.record.expires_at = Some(NOW.plus_seconds(1))), None);
+    assert_eq!(refusal(|entry| entry.record.allowed_cidrs = Some(Vec::new())), Some(Refusal::Address));
+    let here =
+        |entry: &mut KeyEntry| entry.record.allowed_cidrs = Some(vec!["192.0.2.0/24".parse().unwrap()]);
+    assert_eq!(refusal(here), None);
+}
+
+#[test]
+fn an_integration_is_good_while_it_is_active_and_called_from_its_addresses() {
+    let refusal = |change: fn(&mut Integration)| {
+        let mut entry = Arc::into_inner(integration(preset("generic").unwrap())).unwrap();
+        change(&mut entry.record);
+        let entry = Arc::new(entry);
+        let (headers, credential) = by_integration(&entry);
+        let found = checked(credential, &headers).err();
+        assert_eq!(may_call(&entry, "192.0.2.7".parse().unwrap()).err(), found);
+        found
+    };
+    assert_eq!(refusal(|_| ()), None);
+    assert_eq!(refusal(|record| record.is_active = false), Some(Refusal::Inactive));
+    assert_eq!(refusal(|record| record.allowed_cidrs = Some(Vec::new())), Some(Refusal::Address));
+}
+
+#[test]
+fn a_secret_that_is_both_the_current_and_the_former_one_is_the_current_one() {
+    let scheme = preset("generic").unwrap();
+    let mut entry = Arc::into_inner(integration(scheme)).unwrap();
+    let key = scheme.prepare(&secret(scheme, 1)).unwrap();
+    entry.previous_secret = Some(PreviousVerifyKey { key, until: NOW.plus_seconds(2) });
+    assert_eq!(verdict(&Arc::new(entry), &signed(scheme, 1), NOW), Ok(Which::Current));
+}
+
+#[test]
+fn signed_times_begin_with_the_first_and_end_before_the_last() {
+    let judge = |times: Times| check_times(preset("generic").unwrap(), None, times, NOW);
+    let at = |seconds| Some(NOW.plus_seconds(seconds));
+    let refused = |fault| Err(Refusal::Timestamp(fault));
+    assert_eq!(judge(Times::default()), Ok(()));
+    assert_eq!(judge(Times { not_before: at(0), ..Times::default() }), Ok(()));
+    assert_eq!(judge(Times { not_before: at(1), ..Times::default() }), refused(TimestampFault::Future));
+    assert_eq!(judge(Times { expires: at(1), ..Times::default() }), Ok(()));
+    assert_eq!(judge(Times { expires: at(0), ..Times::default() }), refused(TimestampFault::Old));
+    let late = Times { at: Some(UnixMillis(NOW.0 - 300_001)), ..Times::default() };
+    assert_eq!(
+        judge(late),
+        refused(TimestampFault::Old),
+        "300 s where neither record nor scheme says otherwise"
+    );
+}
+
+#[test]
+fn of_requests_without_a_body_only_those_of_schemes_that_bind_the_target_are_kept() {
+    let kept = |scheme| awaited(by_signature(&Arc::new(webhook_key(scheme, 1)))).keep_target_bound();
+    assert!(kept("signed-request"));
+    assert!(!kept("workspace"));
+}
+
+#[test]
+fn what_was_verified_tells_what_it_covers_and_whose_it_is() {
+    let entry = Arc::new(webhook_key("signed-request", 1));
+    let (key, signature) = (complete(&entry), authentic(by_signature(&entry)));
+    assert_eq!((key.scheme_name(), signature.scheme_name()), ("api-key", "signed-request"));
+    assert_eq!((key.binds_body(), signature.binds_body()), (false, true));
+    assert_eq!((key.binds_target(), signature.binds_target()), (true, true));
+    assert!(key.credential_headers().is_empty());
+    assert_eq!(signature.credential_headers(), entry.scheme.credential_headers());
+    assert!(signature.credential_headers().iter().any(|name| name == "x-webhook-signature"));
+    assert_eq!(key.workspace_id(), Some(entry.record.workspace_id));
+    assert_eq!(signature.workspace_id(), Some(entry.record.workspace_id));
+    assert_eq!(key.message_id(), None);
+
+    let standard = preset("standard-webhooks").unwrap();
+    let sender = authentic(by_integration(&integration(standard)));
+    assert_eq!(sender.scheme_name(), "standard-webhooks");
+    assert_eq!((sender.binds_target(), sender.workspace_id()), (false, None));
+    let id = signed(standard, 1).get("webhook-id").unwrap().to_str().unwrap().to_owned();
+    assert_eq!(sender.message_id(), Some(id.as_str()));
+}
+
+#[test]
+fn several_credentials_are_of_one_workspace_or_refused() {
+    let [one, other] = [1, 2].map(|workspace| Arc::new(webhook_key("workspace", workspace)));
+    let set = |members: Vec<Authentic>| AuthenticSet::of(members.into()).map(|set| set.iter().count());
+    let nobodys = || authentic(by_integration(&integration(preset("generic").unwrap())));
+    assert_eq!(set(vec![]), Err(Refusal::RequireFailed));
+    assert_eq!(set(vec![complete(&one)]), Ok(1));
+    assert_eq!(set(vec![nobodys()]), Ok(1), "alone it needs no workspace");
+    assert_eq!(set(vec![complete(&one), authentic(by_signature(&one))]), Ok(2));
+    assert_eq!(set(vec![complete(&one), complete(&other)]), Err(Refusal::RequireFailed));
+    assert_eq!(set(vec![complete(&one), nobodys()]), Err(Refusal::RequireFailed));
+    assert_eq!(set(vec![nobodys(), nobodys()]), Err(Refusal::RequireFailed));
+}
+
+#[test]
+fn a_body_is_limited_and_required_as_the_scheme_says() {
+    let limit = |name| awaited(by_integration(&integration(preset(name).unwrap()))).max_body();
+    assert_eq!(limit("github"), Some(25 << 20));
+    assert_eq!(limit("generic"), None);
+
+    let empty = |body: &str| {
+        let spec =
+            format!("signed = \"{{body}}\"\nalgorithm = \"hmac-sha256\"\n{body}\n[sig]\nheader = \"X-Sig\"");
+        let scheme = Arc::new(Scheme::compile(&toml::from_str(&spec).unwrap(), "custom").unwrap());
+        let mut headers = HeaderMap::new();
+        let key = scheme.prepare(&secret(&scheme, 1)).unwrap();
+        headers.extend(scheme.sign(&key, &head(&headers), &[b""], NOW, None));
+        let Extraction::Present(signature) = scheme.extract(&head(&headers)) else { panic!("not there") };
+        let credential = Credential::Integration { entry: integration(&scheme), signature };
+        awaited((headers, credential)).finish(b"").map(|authentic| authentic.which())
+    };
+    assert_eq!(empty("encoding = \"hex\""), Ok(Which::Current));
+    assert_eq!(empty("encoding = \"hex\"\nbody = \"required\""), Err(Refusal::BodyEmpty));
 }

@@ -158,3 +158,18 @@ fn raw_key(text: &[u8]) -> Option<Vec<u8>> {
     let decoded = if text.len() == 64 { HEXLOWER_PERMISSIVE.decode(text) } else { BASE64.decode(text) };
     decoded.ok().filter(|bytes| bytes.len() == 32)
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64;
+
+    use super::{LONGEST_SIGNATURE, decode};
+
+    #[test]
+    fn a_signature_is_as_long_as_the_longest_key_makes_it_and_no_longer() {
+        let text = |length: usize| BASE64.encode(&vec![7; length]);
+        assert_eq!(decode(&text(LONGEST_SIGNATURE)).map(|bytes| bytes.len()), Some(LONGEST_SIGNATURE));
+        assert_eq!(decode(&text(LONGEST_SIGNATURE + 3)), None);
+        assert_eq!(decode("Bw"), None, "no padding");
+    }
+}

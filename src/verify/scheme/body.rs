@@ -223,12 +223,13 @@ mod tests {
 
     #[test]
     fn json_values_are_read_only_where_their_text_is_certain() {
-        let root = json(br#"{"a": {"b": ["x", 7, 1.50, true, null, -3]}}"#).unwrap();
+        let root = json(br#"{"a": {"b": ["x", 7, 1.50, true, null, -3]}, "d": false}"#).unwrap();
         let text = |path: &str| Path::parse(path).unwrap().text(&root).map(std::borrow::Cow::into_owned);
         assert_eq!(text("a.b.0"), Some(b"x".to_vec()));
         assert_eq!(text("a.b.1"), Some(b"7".to_vec()));
         assert_eq!(text("a.b.3"), Some(b"true".to_vec()));
         assert_eq!(text("a.b.5"), Some(b"-3".to_vec()));
+        assert_eq!(text("d"), Some(b"false".to_vec()));
         for none in ["a.b.2", "a.b.4", "a.b.6", "a.b", "a.c", "b", "a.b.0.x"] {
             assert_eq!(text(none), None, "{none}");
         }
@@ -250,6 +251,7 @@ mod tests {
         assert_eq!(form.only("b"), None);
         assert_eq!(form.only("c"), Some(b"".as_slice()));
         assert_eq!(form.sorted(), b"a+1 xb1b2c");
+        assert_eq!(Fields::parse(b"a=1&a=1&b=2").unwrap().sorted(), b"a1b2", "sorted, with a repeat");
         for broken in ["a=%", "a=%2", "a=%zz", "a=%+1"] {
             assert!(Fields::parse(broken.as_bytes()).is_none(), "{broken}");
         }

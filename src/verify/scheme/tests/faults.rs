@@ -107,10 +107,21 @@ fn sizes_are_read_with_their_unit() {
         assert_eq!(size.0, bytes, "{text}");
         assert_eq!(ByteSize::parse(&size.to_string()), Some(size), "{text}");
     }
-    for text in
-        ["", "MB", "-1", "1.5MB", "1 MB", "25mb", "1TiB", "99999999999999999999", "18446744073709551615KB"]
-    {
+    for text in [
+        "",
+        "MB",
+        "-1",
+        "+1",
+        "1.5MB",
+        "1 MB",
+        "25mb",
+        "1TiB",
+        "99999999999999999999",
+        "18446744073709551615KB",
+    ] {
         assert_eq!(ByteSize::parse(text), None, "{text}");
     }
+    let shown = [0, 1, 1000, 1024, 1025, 25 << 20].map(|bytes| ByteSize(bytes).to_string());
+    assert_eq!(shown, ["0B", "1B", "1KB", "1KiB", "1025B", "25MiB"]);
     assert_eq!(named("github").max_body(), Some(25 << 20));
 }

@@ -139,3 +139,14 @@ fn a_time_that_is_missing_or_none_is_a_fault() {
     let without = extract(named("slack"), &Sent::with(&[("x-slack-signature", &signature)]));
     assert_eq!(without.err(), Some(CredentialFault::TimestampMissing));
 }
+
+#[test]
+fn the_same_signature_twice_is_still_one() {
+    let scheme = named("stripe");
+    let key = key(scheme);
+    let mut sent = Sent::signed(scheme, &key, BODY);
+    let value = sent.headers["stripe-signature"].to_str().unwrap().to_owned();
+    let (_, signature) = value.split_once(",v1=").unwrap();
+    sent.headers.insert("stripe-signature", format!("{value},v1={signature}").parse().unwrap());
+    assert!(verifies(scheme, &key, &sent, BODY));
+}

@@ -113,3 +113,24 @@ fn a_scheme_and_overrides_together_are_a_fault() {
     let unknown = Some(SchemeChoice::Preset("nobody".to_owned()));
     assert_eq!(paths("generic", unknown, &Overrides::default()), ["scheme"]);
 }
+
+#[test]
+fn every_algorithm_and_encoding_has_its_names() {
+    let made = |algorithm: &str, format: &str| {
+        let overrides =
+            Overrides { algorithm: text(algorithm), format: text(format), ..Overrides::default() };
+        let made = scheme("generic", &overrides);
+        (made.algorithm(), made.encoding())
+    };
+    for (short, algorithm) in [
+        ("SHA1", "hmac-sha1"),
+        ("sha256", "hmac-sha256"),
+        ("sha384", "hmac-sha384"),
+        ("sha512", "hmac-sha512"),
+    ] {
+        for encoding in ["hex", "base64", "base64url"] {
+            assert_eq!(made(short, encoding), (algorithm, Some(encoding)));
+            assert_eq!(made(algorithm, encoding), (algorithm, Some(encoding)));
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod language;
 mod properties;
 mod secrets;
 mod signed;
+mod sources;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 

@@ -57,3 +57,12 @@ fn w44_nothing_prints_a_secret_or_a_signature() {
     assert!(!printed.contains(SECRET), "{printed}");
     assert!(scheme.sign(&key, &sent.head(), &[], NOW, None)[0].1.is_sensitive());
 }
+
+#[test]
+fn the_same_secret_twice_is_still_one() {
+    let scheme = named("box");
+    let once = scheme.prepare(&Secret::from_text(SECRET)).unwrap();
+    let twice = scheme.prepare(&Secret::from_text(&format!("{SECRET}\n{SECRET}"))).unwrap();
+    let sent = Sent::signed(scheme, &once, BODY);
+    assert!(verifies(scheme, &twice, &sent, BODY));
+}
