@@ -330,6 +330,9 @@ fn a_sidecar_killed_during_its_first_start_starts_the_next_time() {
         let serve = Serve::start(dir.path(), "http://127.0.0.1:1");
         let workspace = serve.workspace("w");
         serve.key(&workspace, "k");
+        let names = dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = names.filter(|name| name.to_string_lossy().ends_with(".new")).collect();
+        assert!(left.is_empty(), "half made files were left: {left:?}");
     }
     println!("{kills} kill -9 during a first start: each started the next time");
 }

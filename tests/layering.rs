@@ -129,7 +129,9 @@ fn only_verification_authenticates() {
     for constructor in ["Authentic::api_key(", "Authentic::signed("] {
         assert_eq!(mentioning(&sources, constructor), ["verify/mod.rs"], "{constructor}");
     }
-    for source in sources.iter().filter(|source| source.path != "verify/authentic.rs") {
+    let others =
+        sources.iter().filter(|source| source.path != "verify/authentic.rs" && !is_test(&source.path));
+    for source in others {
         let made = source.code.contains("Authentic {") && !source.code.contains("struct Authentic");
         assert!(!made, "{} makes an Authentic", source.path);
     }

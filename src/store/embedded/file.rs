@@ -57,6 +57,22 @@ struct Opened {
     identity: Identity,
 }
 
+/// A file that may hold the store.
+struct Candidate {
+    file: File,
+    /// Where it is, while it does not have its name yet.
+    draft: Option<Draft>,
+}
+
+/// A name that ends with its owner; the file stays where it has another one.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _gone_or_left = fs::remove_file(&self.0).is_ok();
+    }
+}
+
 /// Device and inode.
 type Identity = (u64, u64);
 
@@ -119,7 +135,7 @@ impl StoreFile {
     }
 
     fn ensure(&self, slot: &mut Slot, create: Create) -> Result<(), StoreError> {
-        let file = self.file(create)?;
+        let Candidate { file, draft } = self.file(create)?;
         let metadata = file.metadata().map_err(|fault| self.io(&fault))?;
         if metadata.mode() & OTHERS != 0 {
             let mode = metadata.mode() & 0o7777;
@@ -127,12 +143,8 @@ impl StoreFile {
                 "its mode is {mode:04o}; nobody but its owner may have access: chmod 600"
             )));
         }
-        if metadata.len() == 0 {
-            if create == Create::Never {
-                return Err(StoreError::Damaged(format!("{}: the file was emptied", self.shown())));
-            }
-            // Without this a power cut could take a new file with every commit in it.
-            self.sync_parent()?;
+        if metadata.len() == 0 && create == Create::Never {
+            return Err(StoreError::Damaged(format!("{}: the file was emptied", self.shown())));
         }
         let opening = catch_unwind(AssertUnwindSafe(|| {
             let database = (self.opener)(file)?;
@@ -150,12 +162,15 @@ impl StoreFile {
                 )));
             }
         };
+        if let Some(draft) = draft {
+            self.publish(&draft)?;
+        }
         slot.opened = Some(Opened { database, identity: identity(&metadata) });
         slot.generation += 1;
         Ok(())
     }
 
-    fn file(&self, create: Create) -> Result<File, StoreError> {
+    fn file(&self, create: Create) -> Result<Candidate, StoreError> {
         // Asked of the path first: opening a pipe would wait for its other end.
         match fs::metadata(&self.path) {
             Ok(metadata) if !metadata.is_file() => return Err(self.unavailable("it is not a regular file")),
@@ -165,17 +180,54 @@ impl StoreFile {
             }
             Err(fault) => return Err(self.io(&fault)),
         }
-        OpenOptions::new().read(true).write(true).open(&self.path).map_err(|fault| self.io(&fault))
+        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+        Ok(Candidate { file: file.map_err(|fault| self.io(&fault))?, draft: None })
     }
 
-    fn make(&self) -> Result<File, StoreError> {
+    /// A new file under a name of its own: one that is killed half made is never taken for a store.
+    fn make(&self) -> Result<Candidate, StoreError> {
         let parent = self.parent();
         if !parent.is_dir() {
             return Err(self.unavailable(&format!("its directory {} must exist", parent.display())));
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
-        options.open(&self.path).map_err(|fault| self.io(&fault))
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", uuid::Uuid::new_v4().simple()));
+        let draft = Draft(parent.join(name));
+        let file = options.open(&draft.0).map_err(|fault| self.io(&fault))?;
+        Ok(Candidate { file, draft: Some(draft) })
+    }
+
+    /// Gives a file that is whole its name, unless somebody else has made one meanwhile.
+    fn publish(&self, draft: &Draft) -> Result<(), StoreError> {
+        match fs::hard_link(&draft.0, &self.path) {
+            Ok(()) => {}
+            Err(fault) if fault.kind() == ErrorKind::AlreadyExists || self.path.exists() => {
+                return Err(self.unavailable("it was made by another process just now; start again"));
+            }
+            // A file system without links.
+            Err(_) => fs::rename(&draft.0, &self.path).map_err(|fault| self.io(&fault))?,
+        }
+        // Without this a power cut could take a new file with every commit in it.
+        self.sync_parent()?;
+        self.sweep();
+        Ok(())
+    }
+
+    /// Removes what was left half made; whoever is at one now comes too late.
+    fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(self.parent()) else { return };
+        let ours = self.path.file_name().unwrap_or_default().as_encoded_bytes();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            let rest = name.strip_prefix(ours).and_then(|rest| rest.strip_suffix(b".new"));
+            // A dot and a UUID of 32 digits.
+            if rest.is_some_and(|rest| rest.len() == 33 && rest.first() == Some(&b'.')) {
+                let _gone_or_left = fs::remove_file(entry.path()).is_ok();
+            }
+        }
     }
 
     fn sync_parent(&self) -> Result<(), StoreError> {
