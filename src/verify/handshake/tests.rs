@@ -19,8 +19,14 @@ fn head<'h>(target: &'h str, headers: &'h HeaderMap) -> Head<'h> {
 
 /// What a scheme answers to a GET.
 fn get(scheme: &Scheme, target: &str) -> Result<Option<String>, Fault> {
+    get_knowing(scheme, target, None)
+}
+
+/// The same, of an integration that knows a verify token.
+fn get_knowing(scheme: &Scheme, target: &str, token: Option<&str>) -> Result<Option<String>, Fault> {
     let headers = HeaderMap::new();
-    let (head, settings) = (head(target, &headers), Settings::default());
+    let settings = Settings { verify_token: token.map(Secret::from_text) };
+    let head = head(target, &headers);
     let key = scheme.prepare(&Secret::from_text(SECRET)).unwrap();
     let asked = Asked { head: &head, scheme, key: &key, previous: None, settings: &settings };
     let answer = scheme.handshake().unwrap().by_get(&asked);
@@ -82,6 +88,20 @@ fn these_presets_have_a_handshake() {
         .filter(|name| known.contains(name))
         .collect();
     assert_eq!(with_mac, ["braintree", "x", "zoom"], "what answers with a MAC is tried as an oracle below");
+}
+
+#[test]
+fn a_challenge_with_another_verify_token_is_refused() {
+    let meta = preset("meta").unwrap();
+    let asks = |query: &str, token| get_knowing(meta, &format!("/hooks?hub.mode=subscribe&{query}"), token);
+    let known = Some("a-verify-token-of-ours");
+    let right = "hub.verify_token=a-verify-token-of-ours&hub.challenge=1158201444";
+    assert_eq!(asks(right, known), Ok(Some("1158201444".to_owned())));
+    assert!(asks(right, Some("a-verify-token-of-other")).is_err());
+    assert!(asks(right, None).is_err(), "nobody said which token is right");
+    for wrong in ["hub.verify_token=a-verify-token-of-our&", "hub.verify_token=&", ""] {
+        assert!(asks(&format!("{wrong}hub.challenge=1158201444"), known).is_err(), "{wrong}");
+    }
 }
 
 #[test]
