@@ -1,13 +1,5 @@
 //! The pool against an application that is a script: raw bytes over real sockets.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
-
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -11,6 +11,8 @@ use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMI
 use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
+use super::{CredentialFault, Extraction};
+
 /// Room for any decoded signature: 64 bytes, and what a base64 decoder may write beyond them.
 pub const DECODE_BUFFER: usize = 72;
 
@@ -23,6 +25,18 @@ pub enum Line<'h> {
     One(&'h [u8]),
     /// More than one: whichever were picked, another hop may pick the other.
     Many,
+}
+
+impl<'h> Line<'h> {
+    /// The same as a credential, which must not be there twice; `name` is for the message.
+    #[must_use]
+    pub fn credential(self, name: &'static str) -> Extraction<&'h [u8]> {
+        match self {
+            Self::None => Extraction::Absent,
+            Self::Many => Extraction::Malformed(CredentialFault::Duplicate(name)),
+            Self::One(value) => Extraction::Present(value),
+        }
+    }
 }
 
 /// Finds the only line of a header that may have several names.

@@ -79,6 +79,25 @@ impl<T> Extraction<T> {
             Self::Present(value) => Extraction::Present(convert(value)),
         }
     }
+
+    /// Reads what is there; what has no reading is malformed.
+    #[must_use]
+    pub fn read<U>(self, read: impl FnOnce(T) -> Result<U, CredentialFault>) -> Extraction<U> {
+        match self {
+            Self::Absent => Extraction::Absent,
+            Self::Malformed(fault) => Extraction::Malformed(fault),
+            Self::Present(value) => read(value).into(),
+        }
+    }
+}
+
+impl<T> From<Result<T, CredentialFault>> for Extraction<T> {
+    fn from(read: Result<T, CredentialFault>) -> Self {
+        match read {
+            Ok(value) => Self::Present(value),
+            Err(fault) => Self::Malformed(fault),
+        }
+    }
 }
 
 /// Why a credential that is there cannot be used.

@@ -1,13 +1,5 @@
 //! The listener as a client sees it: raw bytes over real sockets, with limits short enough to wait for.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
-
 mod deadlines;
 mod endings;
 

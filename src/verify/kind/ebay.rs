@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, checked_id, read_params};
-use crate::credential::grammar::{Line, one_line};
+use crate::credential::grammar::one_line;
 use crate::credential::{CredentialFault, Extraction, Head};
 use crate::verify::scheme::{SchemeFault, SecretFault, json};
 use crate::verify::verifier::{Algorithm, Verifier, decode};
@@ -79,14 +79,8 @@ impl Kind for Ebay {
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        match one_line(head.headers, &[SIGNATURE]) {
-            Line::None => Extraction::Absent,
-            Line::Many => Extraction::Malformed(CredentialFault::Duplicate("X-EBAY-SIGNATURE")),
-            Line::One(text) => match self.read(text) {
-                Ok(signature) => Extraction::Present(Evidence::new(signature)),
-                Err(fault) => Extraction::Malformed(fault),
-            },
-        }
+        let signature = one_line(head.headers, &[SIGNATURE]).credential("X-EBAY-SIGNATURE");
+        signature.read(|text| self.read(text)).map(Evidence::new)
     }
 }
 

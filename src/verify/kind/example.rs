@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use super::{About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, ToSign, read_params};
-use crate::credential::grammar::{DECODE_BUFFER, Encoding, Line, one_line};
+use super::{About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, ToSign, hmac_key, read_params};
+use crate::credential::grammar::{DECODE_BUFFER, Encoding, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
 use crate::verify::mac::{Hash, Mac, MacKey, Tag};
 use crate::verify::scheme::{SchemeFault, SecretFault};
@@ -53,20 +53,16 @@ impl Kind for Example {
     }
 
     fn prepare(&self, key: &[u8]) -> Result<Arc<dyn KindKey>, SecretFault> {
-        Ok(Arc::new(ExampleKey(MacKey::new(Hash::Sha256, key).ok_or(SecretFault::Empty)?)))
+        Ok(Arc::new(ExampleKey(hmac_key(key)?)))
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        let text = match one_line(head.headers, &self.about.headers) {
-            Line::None => return Extraction::Absent,
-            Line::Many => return Extraction::Malformed(CredentialFault::Duplicate("the signature header")),
-            Line::One(text) => text,
-        };
-        let mut buffer = [0; DECODE_BUFFER];
-        match Encoding::Hex.decode(text, 32, &mut buffer).and_then(Tag::new) {
-            Some(tag) => Extraction::Present(Evidence::new(tag)),
-            None => Extraction::Malformed(CredentialFault::Malformed("the signature is not 64 hex digits")),
-        }
+        let signature = one_line(head.headers, &self.about.headers).credential("the signature header");
+        signature.read(|text| {
+            let mut buffer = [0; DECODE_BUFFER];
+            let tag = Encoding::Hex.decode(text, 32, &mut buffer).and_then(Tag::new);
+            tag.map(Evidence::new).ok_or(CredentialFault::Malformed("the signature is not 64 hex digits"))
+        })
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {

@@ -41,6 +41,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use subtle::Choice;
 
+use super::mac::{Hash, MacKey};
 use super::scheme::{SchemeFault, SecretFault};
 use crate::clock::UnixMillis;
 use crate::credential::{CredentialFault, Extraction, Head};
@@ -114,6 +115,11 @@ impl BodyPolicy {
     fn binds(self) -> bool {
         self == Self::Required
     }
+}
+
+/// A key of HMAC-SHA256.
+fn hmac_key(secret: &[u8]) -> Result<MacKey, SecretFault> {
+    MacKey::new(Hash::Sha256, secret).ok_or(SecretFault::Empty)
 }
 
 /// A message id of 1 to 255 visible characters.

@@ -80,17 +80,8 @@ impl Kind for PayPal {
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        let signature = match one_line(head.headers, &[SIGNATURE]) {
-            Line::None => return Extraction::Absent,
-            Line::Many => {
-                return Extraction::Malformed(CredentialFault::Duplicate("Paypal-Transmission-Sig"));
-            }
-            Line::One(text) => text,
-        };
-        match read(head, signature) {
-            Ok(evidence) => Extraction::Present(evidence),
-            Err(fault) => Extraction::Malformed(fault),
-        }
+        let signature = one_line(head.headers, &[SIGNATURE]).credential("Paypal-Transmission-Sig");
+        signature.read(|signature| read(head, signature))
     }
 }
 

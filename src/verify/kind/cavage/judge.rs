@@ -28,15 +28,7 @@ impl Kind for Cavage {
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        let text = match self.credential(head) {
-            Extraction::Absent => return Extraction::Absent,
-            Extraction::Malformed(fault) => return Extraction::Malformed(fault),
-            Extraction::Present(text) => text,
-        };
-        match self.read(head, text) {
-            Ok(evidence) => Extraction::Present(evidence),
-            Err(fault) => Extraction::Malformed(fault),
-        }
+        self.credential(head).read(|text| self.read(head, text))
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {

@@ -19,7 +19,8 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use super::{
-    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, ToSign, read_params, tolerance,
+    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, ToSign, hmac_key, read_params,
+    tolerance,
 };
 use crate::credential::grammar::{DECODE_BUFFER, Encoding, Line, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
@@ -107,19 +108,12 @@ impl Kind for Contentful {
     }
 
     fn prepare(&self, key: &[u8]) -> Result<Arc<dyn KindKey>, SecretFault> {
-        Ok(Arc::new(Key(MacKey::new(Hash::Sha256, key).ok_or(SecretFault::Empty)?)))
+        Ok(Arc::new(Key(hmac_key(key)?)))
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        let signature = match one_line(head.headers, &[SIGNATURE]) {
-            Line::None => return Extraction::Absent,
-            Line::Many => return Extraction::Malformed(CredentialFault::Duplicate("X-Contentful-Signature")),
-            Line::One(signature) => signature,
-        };
-        match read(head, signature) {
-            Ok(evidence) => Extraction::Present(evidence),
-            Err(fault) => Extraction::Malformed(fault),
-        }
+        let signature = one_line(head.headers, &[SIGNATURE]).credential("X-Contentful-Signature");
+        signature.read(|signature| read(head, signature))
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {

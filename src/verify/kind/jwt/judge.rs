@@ -36,13 +36,9 @@ impl Kind for Jwt {
         let Place::Head { header, query } = &self.rules.place else {
             return Extraction::Present(Evidence::new(()));
         };
-        let text = match text(head, header.as_ref(), query.as_deref()) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Extraction::Absent,
-            Err(fault) => return Extraction::Malformed(fault),
-        };
-        match self.rules.signed(text) {
-            Ok(evidence) => Extraction::Present(evidence),
+        match text(head, header.as_ref(), query.as_deref()) {
+            Ok(Some(text)) => self.rules.signed(text).into(),
+            Ok(None) => Extraction::Absent,
             Err(fault) => Extraction::Malformed(fault),
         }
     }

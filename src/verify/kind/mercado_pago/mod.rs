@@ -18,8 +18,8 @@ use serde::Deserialize;
 
 use super::tags::Tags;
 use super::{
-    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, ToSign, checked_id, read_params,
-    target, tolerance,
+    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, Times, ToSign, checked_id, hmac_key,
+    read_params, target, tolerance,
 };
 use crate::credential::grammar::{Encoding, Line, one_line, tagged};
 use crate::credential::{CredentialFault, Extraction, Head};
@@ -77,19 +77,11 @@ impl Kind for MercadoPago {
     }
 
     fn prepare(&self, key: &[u8]) -> Result<Arc<dyn KindKey>, SecretFault> {
-        Ok(Arc::new(Key(MacKey::new(Hash::Sha256, key).ok_or(SecretFault::Empty)?)))
+        Ok(Arc::new(Key(hmac_key(key)?)))
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        let value = match one_line(head.headers, &[SIGNATURE]) {
-            Line::None => return Extraction::Absent,
-            Line::Many => return Extraction::Malformed(CredentialFault::Duplicate("X-Signature")),
-            Line::One(value) => value,
-        };
-        match read(head, value) {
-            Ok(evidence) => Extraction::Present(evidence),
-            Err(fault) => Extraction::Malformed(fault),
-        }
+        one_line(head.headers, &[SIGNATURE]).credential("X-Signature").read(|value| read(head, value))
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {

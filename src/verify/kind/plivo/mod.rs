@@ -16,7 +16,9 @@ use http::{HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 
 use super::tags::Tags;
-use super::{About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, ToSign, checked_id, read_params};
+use super::{
+    About, Evidence, Finding, Kind, KindAttempt, KindKey, Params, ToSign, checked_id, hmac_key, read_params,
+};
 use crate::credential::grammar::{Encoding, Line, one_line};
 use crate::credential::{CredentialFault, Extraction, Head};
 use crate::verify::mac::{Hash, MacKey};
@@ -109,20 +111,12 @@ impl Kind for Plivo {
     }
 
     fn prepare(&self, key: &[u8]) -> Result<Arc<dyn KindKey>, SecretFault> {
-        let mac = MacKey::new(Hash::Sha256, key).ok_or(SecretFault::Empty)?;
-        Ok(Arc::new(Key { mac, call: self.call }))
+        Ok(Arc::new(Key { mac: hmac_key(key)?, call: self.call }))
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        let signatures = match one_line(head.headers, &[SIGNATURE]) {
-            Line::None => return Extraction::Absent,
-            Line::Many => return Extraction::Malformed(CredentialFault::Duplicate("X-Plivo-Signature-V3")),
-            Line::One(signatures) => signatures,
-        };
-        match self.read(head, signatures) {
-            Ok(evidence) => Extraction::Present(evidence),
-            Err(fault) => Extraction::Malformed(fault),
-        }
+        let signatures = one_line(head.headers, &[SIGNATURE]).credential("X-Plivo-Signature-V3");
+        signatures.read(|signatures| self.read(head, signatures))
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {

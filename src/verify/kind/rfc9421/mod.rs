@@ -179,10 +179,7 @@ impl Kind for Rfc9421 {
             }
         };
         let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-        match self.read(head, text(signature), text(input)) {
-            Ok(evidence) => Extraction::Present(evidence),
-            Err(fault) => Extraction::Malformed(fault),
-        }
+        self.read(head, text(signature), text(input)).into()
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {

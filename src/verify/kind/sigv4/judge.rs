@@ -32,14 +32,7 @@ impl Kind for SigV4 {
     }
 
     fn extract(&self, head: &Head<'_>) -> Extraction<Evidence> {
-        match authorization(head) {
-            Extraction::Absent => Extraction::Absent,
-            Extraction::Malformed(fault) => Extraction::Malformed(fault),
-            Extraction::Present(text) => match self.read(head, text) {
-                Ok(evidence) => Extraction::Present(evidence),
-                Err(fault) => Extraction::Malformed(fault),
-            },
-        }
+        authorization(head).read(|text| self.read(head, text))
     }
 
     fn sign(&self, key: &[u8], request: &ToSign<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
