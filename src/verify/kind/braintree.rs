@@ -149,6 +149,7 @@ impl KindAttempt for Attempt {
 
 #[cfg(test)]
 mod tests {
+    use crate::secret::Secret;
     use crate::verify::kind::testing::{Sent, compile, faults};
     use crate::verify::scheme::{Scheme, preset};
 
@@ -214,6 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn a_challenge_is_20_to_32_lower_case_hex_digits() {
+        let key = named().prepare(&Secret::from_text(SECRET)).unwrap();
+        let answered = |challenge: &str| named().answer_challenge(&key, challenge);
+        // HMAC-SHA1 under the SHA-1 of `private`, by Python's hmac.
+        let answer = "public|3077328431565fee44b856ee88190b8a2abd06e4";
+        assert_eq!(answered("20f9f8ed05f77439fe955c977e4c8a53").as_deref(), Some(answer));
+        assert!(answered(&"a".repeat(20)).is_some());
+        for other in
+            ["", &"a".repeat(19), &"a".repeat(33), &"A".repeat(20), "20f9f8ed05f77439fe955c977e4c8a5g"]
+        {
+            assert_eq!(answered(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn the_form_has_both_fields_once_and_no_other() {
         let signature = format!("bt_signature=public%7C{SIGNATURE}");
         let payload = format!("bt_payload={PAYLOAD}");
@@ -241,6 +257,9 @@ mod tests {
         for secret in ["private", ":private", "public:", "public:privatf", "publib:private", "private:public"]
         {
             assert!(!sent.passes(named(), secret), "{secret}");
+        }
+        for half in ["private", ":private", "public:", ":"] {
+            assert!(named().prepare(&Secret::from_text(half)).is_err(), "{half}");
         }
         let own = compile("kind = 'braintree'\nparams = { public_key = 'public' }");
         assert!(sent.passes(&own, "private"));

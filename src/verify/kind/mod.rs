@@ -28,6 +28,8 @@ mod tags;
 mod target;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tolerance;
 pub mod vectors;
 
