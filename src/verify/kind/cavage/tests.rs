@@ -100,3 +100,48 @@ fn parameters_are_checked() {
         "kind = 'cavage'\n[params]\ndialect = 'kong'\nalgorithm = 'md5'\nrequired = []\ntolerance = 0";
     assert_eq!(faults(wrong), ["params.tolerance", "params.algorithm"]);
 }
+
+#[test]
+fn each_dialect_signs_a_text_of_its_own() {
+    const DATE: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
+    let scheme = |dialect: &str| {
+        compile(&format!(
+            "kind = 'cavage'\n[params]\ndialect = '{dialect}'\nalgorithm = 'hmac-sha256'\nrequired = []\n\
+             body = 'optional'"
+        ))
+    };
+    let passes = |dialect: &str, start: &str, covered: &str, rest: &str, text: &str| {
+        let mut sent = sent();
+        sent.set("date", DATE);
+        sent.set("x-one", "1");
+        sent.add("x-one", "2");
+        let hash = crate::verify::mac::Hash::Sha256;
+        let mac = crate::verify::verifier::mac(hash, SECRET.as_bytes(), text.as_bytes()).unwrap();
+        let signature = data_encoding::BASE64.encode(mac.as_bytes());
+        sent.set(
+            "authorization",
+            &format!("{start}=\"k\",headers=\"{covered}\",signature=\"{signature}\"{rest}"),
+        );
+        sent.passes(&scheme(dialect), SECRET)
+    };
+    let cavage =
+        |covered: &str, rest: &str, text: &str| passes("cavage", "Signature keyId", covered, rest, text);
+    let created = "(created): 1700000000";
+    assert!(cavage("(created)", ",created=1700000000", created));
+    assert!(cavage("(created) X-One", ",created=1700000000", &format!("{created}\nx-one: 1, 2")));
+    assert!(!cavage("(created)", "", created), "covered and not there");
+    let both = format!("{created}\n(expires): 1700000001");
+    assert!(cavage("(created) (expires)", ",created=1700000000,expires=1700000001", &both));
+    let over = format!("{created}\n(expires): 1700000000");
+    assert!(!cavage("(created) (expires)", ",created=1700000000,expires=1700000000", &over), "expired");
+
+    let kong = |covered: &str, text: &str| passes("kong", "hmac username", covered, "", text);
+    let date = format!("date: {DATE}");
+    assert!(kong("date @request-target", &format!("{date}\n@request-target: post /hook?a=1")));
+    assert!(kong("date request-line", &format!("{date}\nPOST /hook?a=1 HTTP/1.1")));
+    assert!(!kong("date (request-target)", &format!("{date}\n(request-target): post /hook?a=1")));
+
+    let apisix = |covered: &str, text: &str| passes("apisix", "Signature keyId", covered, "", text);
+    assert!(apisix("@request-target Date", &format!("k\nPOST /hook?a=1\nDate: {DATE}\n")));
+    assert!(!apisix("@request-target Date", &format!("k\nPOST /hook?a=1\n{date}\n")), "its name as listed");
+}
