@@ -1,5 +1,6 @@
 //! Behaviour of cavage signatures and their dialects.
 
+use crate::secret::Secret;
 use crate::verify::kind::testing::{NOW, Sent, compile, faults};
 use crate::verify::scheme::{Scheme, preset};
 
@@ -144,4 +145,32 @@ fn each_dialect_signs_a_text_of_its_own() {
     let apisix = |covered: &str, text: &str| passes("apisix", "Signature keyId", covered, "", text);
     assert!(apisix("@request-target Date", &format!("k\nPOST /hook?a=1\nDate: {DATE}\n")));
     assert!(!apisix("@request-target Date", &format!("k\nPOST /hook?a=1\n{date}\n")), "its name as listed");
+}
+
+#[test]
+fn an_algorithm_is_known_by_its_name_and_takes_its_own_keys() {
+    let scheme = |algorithm: &str| {
+        compile(&format!(
+            "kind = 'cavage'\n[params]\ndialect = 'cavage'\nalgorithm = '{algorithm}'\nrequired = []\n\
+             body = 'optional'"
+        ))
+    };
+    let hmacs = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
+    for algorithm in hmacs {
+        let signed = sent().signed(&scheme(algorithm), SECRET);
+        for other in hmacs {
+            let named = signed.get("authorization").replace(algorithm, "hs2019");
+            let mut sent = signed.clone();
+            sent.set("authorization", &named);
+            assert_eq!(sent.passes(&scheme(other), SECRET), other == algorithm, "{algorithm} as {other}");
+        }
+    }
+    for algorithm in ["rsa-sha256", "rsa-sha512", "ecdsa-sha256", "ed25519"] {
+        let scheme = scheme(algorithm);
+        assert!(!scheme.generates_secrets(), "{algorithm}");
+        assert!(
+            scheme.prepare(&Secret::from_text(SECRET)).is_err(),
+            "{algorithm}: a secret is no public key"
+        );
+    }
 }
