@@ -175,6 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn every_digest_that_is_expected_must_hold() {
+        // SHA-512 of `abc`, FIPS 180-2 §C.1; SHA-256 of it, §B.1.
+        let sha512 = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                      2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let item = |name: &str, hex: &str| {
+            let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+            format!("{name}=:{}:", data_encoding::BASE64.encode(&bytes))
+        };
+        let (right512, right256) = (item("sha-512", sha512), item("sha-256", sha256));
+        let wrong512 = item("sha-512", &sha512.replace('d', "e"));
+        let wrong256 = item("sha-256", &sha256.replace('b', "c"));
+        let abc = |text: String| holds(Expected::content_digest(text.as_bytes()), b"abc", true);
+        assert!(abc(right512.clone()) && abc(format!("{right256}, {right512}")));
+        assert!(!abc(format!("{right256}, {wrong512}")));
+        assert!(!abc(format!("{wrong256}, {right512}")));
+    }
+
+    #[test]
     fn without_a_digest_only_an_empty_body_will_do_where_one_is_required() {
         assert!(holds(None, b"", true));
         assert!(!holds(None, b"x", true));
