@@ -4,6 +4,7 @@
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
 mod captures;
+mod cluster;
 mod commits;
 mod log;
 mod outage;

@@ -10,6 +10,7 @@ pub(crate) mod log;
 pub(crate) mod mac;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod redis_cluster;
 pub(crate) mod refusal;
 pub(crate) mod sidecar;
 pub(crate) mod store_conformance;

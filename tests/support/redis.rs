@@ -156,7 +156,7 @@ pub(crate) fn shared() -> &'static Server {
 }
 
 /// Kills the server once this process is gone.
-fn watch(server: &Server) {
+pub(crate) fn watch(server: &Server) {
     let pid = server.child.lock().unwrap().as_ref().unwrap().id();
     let script =
         format!("while kill -0 {} 2>/dev/null; do sleep 0.2; done; kill -9 {pid}", std::process::id());
