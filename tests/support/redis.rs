@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use countersign::config::{RedisConfig, RedisDurability};
+use countersign::config::{RedisConfig, ServerAddress, Topology};
 use countersign::store::redis::RedisStore;
 use countersign::store::seal::Keyring;
 use redis::{Connection, FromRedisValue};
@@ -122,15 +122,7 @@ impl Server {
     }
 
     pub(crate) fn settings(&self) -> RedisConfig {
-        RedisConfig {
-            host: "127.0.0.1".to_owned(),
-            port: self.port,
-            database: 0,
-            user: None,
-            password: None,
-            password_file: None,
-            durability: RedisDurability::Server,
-        }
+        settings_at(self.port)
     }
 
     pub(crate) fn store(&self, namespace: &str) -> Arc<RedisStore> {
@@ -142,6 +134,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A standalone server at this port, and every default.
+pub(crate) fn settings_at(port: u16) -> RedisConfig {
+    RedisConfig::at(Topology::Standalone(local(port)))
+}
+
+pub(crate) fn local(port: u16) -> ServerAddress {
+    ServerAddress { host: "127.0.0.1".to_owned(), port }
 }
 
 /// One server for everything that only reads and writes. Ends with the process (see [`Server::run`]).

@@ -8,11 +8,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-
 use super::fault::Fault;
 use super::forms::{self, damaged, mac_text};
-use super::link::Link;
+use super::link::{Connection, Link};
 use super::script::{Answer, COMMIT};
 use super::{read, server};
 use crate::keys::record::RecordKey;
@@ -20,8 +18,9 @@ use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
 
 /// Log entries that are kept, about: minutes of outage even at a thousand changes a second, some 100 MB.
 const LOG_ENTRIES: u32 = 100_000;
-/// For the answer to a commit: a cascade over thousands of records takes longer than a look-up.
-const ANSWER: Duration = Duration::from_secs(2);
+/// For the answer to a commit, in ordinary answers: a cascade over thousands of records takes longer than a
+/// look-up.
+const ANSWERS: u32 = 2;
 /// How long the outcome of a commit without an answer is looked for.
 const SETTLE: Duration = Duration::from_secs(4);
 /// Between two tries of that.
@@ -31,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> Result<Position, StoreError> {
     let mut connection = writable(link).await?;
     let args = arguments(change, audit);
-    connection.set_response_timeout(ANSWER);
+    connection.set_response_timeout(link.answer() * ANSWERS);
     match COMMIT.run(link, &mut connection, &args).await {
         Ok(answer) => interpret(link, answer).await,
         Err(Fault::Answered(refused)) => Err(refused),
@@ -44,7 +43,7 @@ pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> R
 }
 
 /// The shared connection, to a server that may be written to; a new one where it is broken.
-async fn writable(link: &Link) -> Result<MultiplexedConnection, StoreError> {
+async fn writable(link: &Link) -> Result<Connection, StoreError> {
     let mut connection = link.shared().await?;
     match server::check(link, &mut connection).await {
         Ok(_) => Ok(connection),
@@ -70,7 +69,7 @@ async fn settle(
 ) -> Result<Position, StoreError> {
     let again = async {
         loop {
-            if let Ok(mut connection) = link.open(ANSWER).await
+            if let Ok(mut connection) = link.open(link.answer() * ANSWERS).await
                 && let Ok(answer) = COMMIT.run(link, &mut connection, args).await
             {
                 return match interpret(link, answer).await {

@@ -4,27 +4,24 @@
 //! - an entry is given only if it names the audit head before it as its predecessor, so that a trimmed, rolled
 //!   back or replaced log is a gap, whatever positions say;
 //! - an empty answer is given only when the head of the namespace is the one applied last, the server is
-//!   still a master and the epoch the same: it is good for a sign of life;
+//!   still the master, and named so by whoever names it, and the epoch the same: it is good for a sign of life;
 //! - a connection whose answer did not come, or whose caller went away, is dropped.
 
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
 use super::forms::{self, Entry, damaged};
-use super::link::{Link, run};
+use super::link::{Connection, Link, run};
 use super::{read, server};
 use crate::store::{AuditMac, Epoch, Followed, HEARTBEAT, Head, LogEntry, Position, StoreError};
 
 /// Entries that one read gives at most.
 const BATCH: usize = 1000;
-/// Beyond the blocking read's own wait: half a second of silence is a loss.
-const ANSWER: Duration = HEARTBEAT.saturating_add(Duration::from_millis(500));
 
 /// The connection that follows, and where it is.
 pub(super) struct Tail {
-    connection: MultiplexedConnection,
+    connection: Connection,
     at: Head,
     /// When role and epoch were last looked at.
     checked: Instant,
@@ -63,7 +60,7 @@ pub(super) async fn follow(
 async fn resume(link: &Link, former: Option<Tail>, at: Head) -> Result<Option<Tail>, StoreError> {
     let mut connection = match former {
         Some(tail) => tail.connection,
-        None => link.open(ANSWER).await?,
+        None => link.open(longest_silence(link)).await?,
     };
     same_epoch(at.epoch, read::head_over(link, &mut connection).await?)?;
     let checked = Instant::now();
@@ -128,12 +125,19 @@ impl Tail {
 
     /// Role and epoch as they are now.
     async fn check(&mut self, link: &Link) -> Result<Head, StoreError> {
+        link.whereabouts.confirm(self.connection.address()).await?;
         let role = run(&link.place, &mut self.connection, "", &redis::cmd("ROLE")).await?;
         server::check_role(&link.place, role)?;
         let head = same_epoch(self.at.epoch, read::head_over(link, &mut self.connection).await?)?;
         self.checked = Instant::now();
         Ok(head)
     }
+}
+
+/// For an answer of the connection that follows: beyond the blocking read's own wait, half of what an ordinary
+/// answer may take.
+fn longest_silence(link: &Link) -> Duration {
+    HEARTBEAT + link.answer() / 2
 }
 
 /// The entry, if it follows on `previous`.

@@ -1,22 +1,27 @@
 //! The Redis store: one namespace on a server that several sidecars share.
 //!
-//! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). A standalone server for
-//! now; what other deployments need belongs in `link.rs`. The only folder that names Redis commands, and no
-//! type of the client leaves it. Its files: `link.rs` (connections), `server.rs` (what a server must be),
-//! `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
+//! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). The only folder that
+//! names Redis commands, and no type of the client leaves it. Its files: `link.rs` (which connection for what),
+//! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs` and `tls.rs` (a connection to
+//! it), `server.rs` (what a server must be), `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
 //! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
 //! - nobody but a master that evicts nothing is believed.
 
+mod address;
 mod commit;
+mod connect;
 mod fault;
 mod follow;
 mod forms;
 mod link;
 mod read;
 mod script;
+mod sentinel;
 mod server;
+mod slots;
+mod tls;
 
 use std::sync::Arc;
 
@@ -29,10 +34,10 @@ use super::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
     StoreFuture,
 };
-use crate::config::{RedisConfig, RedisDurability};
+use crate::config::RedisConfig;
 use follow::Tail;
 use forms::SCHEMA;
-use link::{ANSWER, Link};
+use link::Link;
 use script::{Answer, INIT};
 
 /// A store in Redis. Needs a tokio runtime with I/O and time enabled.
@@ -55,7 +60,7 @@ impl RedisStore {
     /// [`StoreError::WrongKek`] where the namespace is sealed under keys that are not at hand, which waiting
     /// does not cure; any other where it cannot be told, or is not so, now.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.link.open(ANSWER).await.map(drop)
+        self.link.open(self.link.answer()).await.map(drop)
     }
 
     async fn initialise(&self) -> Result<Epoch, StoreError> {
@@ -124,10 +129,7 @@ impl Store for RedisStore {
     fn describe(&self) -> String {
         let promise = self.link.server();
         let promise = promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise());
-        let durability = match self.link.settings.durability {
-            RedisDurability::Server => "server",
-            RedisDurability::Fsync => "fsync",
-        };
+        let durability = self.link.settings.durability;
         format!(
             "redis at {}, namespace {}, durability {durability} ({promise})",
             self.link.place, self.link.namespace

@@ -12,7 +12,7 @@ use redis::{Cmd, Value};
 use uuid::Uuid;
 
 use super::forms::{self, damaged};
-use super::link::{ANSWER, Link, run};
+use super::link::{Link, run};
 use crate::store::{AuditEntry, AuditLink, Epoch, Head, Position, RecordSink, StoreError};
 
 /// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.
@@ -44,7 +44,7 @@ pub(super) async fn head_over(
 /// Gives every record to `sink`.
 pub(super) async fn snapshot(link: &Link, sink: RecordSink<'_>) -> Result<Head, StoreError> {
     let records = &link.names.records;
-    let mut connection = link.open(ANSWER).await?;
+    let mut connection = link.open(link.answer()).await?;
     let head = head_over(link, &mut connection).await?;
     let mut cursor = "0".to_owned();
     let mut unknown = 0_usize;
