@@ -33,13 +33,13 @@ impl Whereabouts {
         }
     }
 
-    /// Where to connect to now.
-    pub(super) async fn now(&self) -> Result<ServerAddress, StoreError> {
-        match self {
-            Self::Fixed(address) => Ok(address.clone()),
-            Self::Sentinels(sentinels) => sentinels.master().await,
-            Self::Slots(slots) => Ok(slots.owner()),
-        }
+    /// Where to connect to now: the first of these that can be used. Never empty.
+    pub(super) async fn now(&self) -> Result<Vec<ServerAddress>, StoreError> {
+        Ok(match self {
+            Self::Fixed(address) => vec![address.clone()],
+            Self::Sentinels(sentinels) => vec![sentinels.master().await?],
+            Self::Slots(slots) => slots.candidates(),
+        })
     }
 
     /// Whether a connection to this address may be relied on still: an error where others say otherwise, or
@@ -47,7 +47,7 @@ impl Whereabouts {
     pub(super) async fn confirm(&self, address: &ServerAddress) -> Result<(), StoreError> {
         match self {
             Self::Sentinels(sentinels) => sentinels.confirm(address).await,
-            // Its own answers say whether it is: ROLE, and in a Cluster the redirect.
+            // Its own answers say whether it is: ROLE, and in a Cluster the redirect and CLUSTER INFO.
             Self::Fixed(_) | Self::Slots(_) => Ok(()),
         }
     }
@@ -57,7 +57,11 @@ impl Whereabouts {
         match self {
             Self::Fixed(_) => false,
             Self::Sentinels(sentinels) => sentinels.has_left(address),
-            Self::Slots(slots) => slots.owner() != *address,
+            Self::Slots(slots) => slots.has_left(address),
         }
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Slots(_))
     }
 }

@@ -30,15 +30,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> Result<Position, StoreError> {
     let mut connection = writable(link).await?;
     let args = arguments(change, audit);
-    connection.set_response_timeout(link.answer() * ANSWERS);
+    connection.set_answer(link.answer() * ANSWERS);
     match COMMIT.run(link, &mut connection, &args).await {
         Ok(answer) => interpret(link, answer).await,
-        Err(Fault::Answered(refused)) => Err(refused),
         Err(Fault::Lost(why)) => {
             link.forget().await;
             drop(connection);
             settle(link, audit, &args, why).await
         }
+        Err(refused) => Err(refused.into()),
     }
 }
 
@@ -47,14 +47,14 @@ async fn writable(link: &Link) -> Result<Connection, StoreError> {
     let mut connection = link.shared().await?;
     match server::check(link, &mut connection).await {
         Ok(_) => Ok(connection),
-        Err(Fault::Answered(refused)) => {
-            // It may have been demoted: the name may lead to another server next time.
-            link.forget().await;
-            Err(refused)
-        }
         Err(Fault::Lost(_)) => {
             link.forget().await;
             link.shared().await
+        }
+        Err(refused) => {
+            // It may have been demoted: the name may lead to another server next time.
+            link.forget().await;
+            Err(refused.into())
         }
     }
 }

@@ -8,6 +8,10 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::store::StoreError;
 
+/// For a redirect that is not expected, or that names no node.
+const CLUSTER_HINT: &str = "store.url of a Redis Cluster is redis+cluster://, and its nodes must say where they are \
+                            (cluster-announce-ip, cluster-announce-hostname)";
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -15,6 +19,8 @@ pub(super) enum Fault {
     Lost(String),
     /// An answer that is a refusal, or that makes no sense.
     Answered(StoreError),
+    /// The server does not know the script, and did nothing.
+    UnknownScript,
 }
 
 impl From<StoreError> for Fault {
@@ -28,6 +34,7 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Lost(why) => Self::Unavailable(why),
             Fault::Answered(error) => error,
+            Fault::UnknownScript => Self::Unavailable("the server forgets scripts".to_owned()),
         }
     }
 }
@@ -46,12 +53,19 @@ pub(super) fn of_command(place: &str, key: &str, error: &RedisError) -> Fault {
         return Fault::Lost(format!("{place}: {}", words(error)));
     }
     let text = format!("{place}: {}", words(error));
+    if error.code() == Some("NOSCRIPT") {
+        return Fault::UnknownScript;
+    }
     Fault::Answered(match error.code() {
         Some("WRONGTYPE") => {
             StoreError::Damaged(format!("the key {key} is not of the type that it should be"))
         }
         Some("OOM") => StoreError::Full(format!("{text}; raise maxmemory")),
         Some("READONLY") => StoreError::Unavailable(format!("{place} is a replica: {}", words(error))),
+        Some("MOVED" | "ASK") => StoreError::Unavailable(format!("{text}; {CLUSTER_HINT}")),
+        Some("TRYAGAIN") => {
+            StoreError::Unavailable(format!("{text}; the namespace is on its way to another node"))
+        }
         // Servers before 7.0 wrap the errors of a script's commands.
         _ if text.contains("OOM command not allowed") => StoreError::Full(text),
         _ => StoreError::Unavailable(text),

@@ -69,7 +69,7 @@ async fn resume(link: &Link, former: Option<Tail>, at: Head) -> Result<Option<Ta
         let place = forms::position_text(at.position);
         let mut range = redis::cmd("XRANGE");
         range.arg(key).arg(&place).arg(&place);
-        let found = forms::entries(run(&link.place, &mut connection, key, &range).await?);
+        let found = forms::entries(run(link, &mut connection, key, &range).await?);
         let found = found.ok_or_else(|| damaged(key))?;
         if found.first().and_then(|entry| entry.mac("m")) != Some(at.mac) {
             return Ok(None);
@@ -113,7 +113,7 @@ impl Tail {
             read.arg("BLOCK").arg(wait.as_millis().to_string());
         }
         read.arg("STREAMS").arg(key).arg(forms::position_text(self.at.position));
-        let reply = run(&link.place, &mut self.connection, key, &read).await?;
+        let reply = run(link, &mut self.connection, key, &read).await?;
         if reply == Value::Nil {
             return Ok(Vec::new());
         }
@@ -126,9 +126,9 @@ impl Tail {
     /// Role and epoch as they are now.
     async fn check(&mut self, link: &Link) -> Result<Head, StoreError> {
         link.whereabouts.confirm(self.connection.address()).await?;
-        let role = run(&link.place, &mut self.connection, "", &redis::cmd("ROLE")).await?;
-        server::check_role(&link.place, role)?;
         let head = same_epoch(self.at.epoch, read::head_over(link, &mut self.connection).await?)?;
+        // After what it answered, so that this vouches for it. In a Cluster the head may be elsewhere by now.
+        server::check_again(link, &mut self.connection.there().await).await?;
         self.checked = Instant::now();
         Ok(head)
     }

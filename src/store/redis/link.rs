@@ -1,8 +1,8 @@
 //! The way to the server: which connection is used for what, and when it is given up.
 //!
 //! Not the commands of the store. Which server it is now is asked of `address.rs`, a connection to it is made
-//! by `connect.rs`, and what is at its end is checked by `server.rs`. A redirect of a Cluster would be met in
-//! [`run`]. Invariants: a connection is handed out only after its server passed every check; where the server is
+//! by `connect.rs`, what is at its end is checked by `server.rs`, and a redirect of a Cluster is followed by
+//! `redirect.rs`. Invariants: a connection is handed out only after its server passed every check; where the server is
 //! is asked anew for each connection; one whose answer did not come, or whose server is no longer the one, is
 //! never used again.
 
@@ -21,6 +21,7 @@ use super::address::Whereabouts;
 use super::connect::{Connector, Login};
 use super::fault::{self, Fault};
 use super::forms::Names;
+use super::redirect::{self, Aside};
 use super::server::{self, Server};
 use crate::config::{RedisConfig, ServerAddress};
 use crate::store::StoreError;
@@ -31,12 +32,57 @@ use crate::store::seal::Keyring;
 pub(super) struct Connection {
     redis: MultiplexedConnection,
     address: Arc<ServerAddress>,
+    /// For an ordinary answer.
+    answer: Duration,
+    /// Whether it passed every check: before that it is asked once, and nothing is waited for.
+    checked: bool,
+    /// In a Cluster: who gave the last answer, where it was not the server at its end, and a connection there.
+    elsewhere: Option<ServerAddress>,
+    aside: Aside,
 }
 
 impl Connection {
     /// The server at its end.
     pub(super) fn address(&self) -> &ServerAddress {
         &self.address
+    }
+
+    /// How long an ordinary answer may take.
+    pub(super) fn answer(&self) -> Duration {
+        self.answer
+    }
+
+    pub(super) fn set_answer(&mut self, answer: Duration) {
+        self.answer = answer;
+        self.redis.set_response_timeout(answer);
+    }
+
+    pub(super) fn is_checked(&self) -> bool {
+        self.checked
+    }
+
+    pub(super) fn aside(&self) -> &Aside {
+        &self.aside
+    }
+
+    /// Who gave the last answer about a key: the server at its end, or the node to which that key has gone.
+    pub(super) fn answering(&self) -> &ServerAddress {
+        self.elsewhere.as_ref().unwrap_or(&self.address)
+    }
+
+    pub(super) fn answered_by(&mut self, node: &ServerAddress) {
+        self.elsewhere = (*node != *self.address).then(|| node.clone());
+    }
+
+    /// The bare connection to [`Connection::answering`], for what is about a server and not about a key.
+    pub(super) async fn there(&self) -> MultiplexedConnection {
+        if let Some(node) = &self.elsewhere
+            && let Some((there, open)) = &*self.aside.lock().await
+            && there == node
+        {
+            return open.clone();
+        }
+        self.redis.clone()
     }
 }
 
@@ -91,10 +137,58 @@ impl Link {
 
     /// A new connection to a server that passed every check.
     pub(super) async fn open(&self, answer: Duration) -> Result<Connection, StoreError> {
-        let address = self.whereabouts.now().await?;
+        let mut said = Vec::new();
+        for address in self.whereabouts.now().await? {
+            match self.open_at(address, answer).await {
+                Ok(connection) => {
+                    if let Whereabouts::Slots(slots) = &self.whereabouts {
+                        slots.learn(connection.address());
+                    }
+                    return Ok(connection);
+                }
+                Err(StoreError::Unavailable(why)) => said.push(why),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Unavailable(said.join("; ")))
+    }
+
+    /// The same, to the server at this address, or, in a Cluster, to the one that it names.
+    async fn open_at(&self, address: ServerAddress, answer: Duration) -> Result<Connection, StoreError> {
         let redis = self.connector.connect(&address, Login::Store, answer).await?;
-        let mut connection = Connection { redis, address: Arc::new(address) };
+        let (address, aside) = (Arc::new(address), Aside::default());
+        let mut connection = Connection { redis, address, answer, checked: false, elsewhere: None, aside };
         let server = server::inspect(self, &mut connection).await?;
+        self.note(server);
+        connection.checked = true;
+        Ok(connection)
+    }
+
+    /// Makes it a connection to this node of the same Cluster, which has the same namespace.
+    pub(super) async fn lead_to(
+        &self,
+        connection: &mut Connection,
+        owner: ServerAddress,
+    ) -> Result<(), StoreError> {
+        let redis = self.reach(&owner, connection.answer).await?;
+        let (address, aside) = (Arc::new(owner), Aside::default());
+        *connection = Connection { redis, address, elsewhere: None, aside, ..connection.clone() };
+        Ok(())
+    }
+
+    /// A bare connection to a server that passed every check but of the namespace.
+    pub(super) async fn reach(
+        &self,
+        address: &ServerAddress,
+        answer: Duration,
+    ) -> Result<MultiplexedConnection, StoreError> {
+        let mut redis = self.connector.connect(address, Login::Store, answer).await?;
+        let server = server::check(self, &mut redis).await?;
+        self.note(server);
+        Ok(redis)
+    }
+
+    fn note(&self, server: Server) {
         if server.config_denied && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 server = %self.place,
@@ -102,7 +196,6 @@ impl Link {
             );
         }
         *self.server.lock() = Some(server);
-        Ok(connection)
     }
 
     /// The connection for everything but following the log; made where there is none.
@@ -127,12 +220,12 @@ impl Link {
     /// Runs a command that only reads the key; once more on a new connection where the first is broken.
     pub(super) async fn read(&self, key: &str, command: &Cmd) -> Result<Value, StoreError> {
         let mut connection = self.shared().await?;
-        match run(&self.place, &mut connection, key, command).await {
+        match run(self, &mut connection, key, command).await {
             Err(Fault::Lost(_)) => self.forget().await,
             answer => return answer.map_err(StoreError::from),
         }
         let mut connection = self.shared().await?;
-        let answer = run(&self.place, &mut connection, key, command).await;
+        let answer = run(self, &mut connection, key, command).await;
         if answer.as_ref().is_err_and(Fault::is_lost) {
             self.forget().await;
         }
@@ -150,12 +243,16 @@ impl Link {
     }
 }
 
-/// Runs a command that touches `key`.
+/// Runs a command that touches `key`, wherever that is by now.
 pub(super) async fn run(
-    place: &str,
-    connection: &mut MultiplexedConnection,
+    link: &Link,
+    connection: &mut Connection,
     key: &str,
     command: &Cmd,
 ) -> Result<Value, Fault> {
-    command.query_async(connection).await.map_err(|error| fault::of_command(place, key, &error))
+    if let Whereabouts::Slots(slots) = &link.whereabouts {
+        return redirect::run(link, slots, connection, key, command).await;
+    }
+    let answer = command.query_async(&mut **connection).await;
+    answer.map_err(|error| fault::of_command(&link.place, key, &error))
 }

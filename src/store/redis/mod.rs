@@ -17,6 +17,7 @@ mod follow;
 mod forms;
 mod link;
 mod read;
+mod redirect;
 mod script;
 mod sentinel;
 mod server;
@@ -25,7 +26,6 @@ mod tls;
 
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ use super::{
 use crate::config::RedisConfig;
 use follow::Tail;
 use forms::SCHEMA;
-use link::Link;
+use link::{Connection, Link};
 use script::{Answer, INIT};
 
 /// A store in Redis. Needs a tokio runtime with I/O and time enabled.
@@ -109,7 +109,7 @@ impl RedisStore {
     /// nothing is sealed under it. The connection has proved that the former one is at hand.
     async fn follow_the_sealing_kek(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         epoch: Epoch,
     ) -> Result<(), StoreError> {
         let link = &self.link;
@@ -117,7 +117,7 @@ impl RedisStore {
         let Some(check) = server::kek_check(link, id, epoch) else { return Ok(()) };
         let mut set = redis::cmd("HSET");
         set.arg(&link.names.meta).arg("kek").arg(id).arg("kek_check").arg(check);
-        Ok(link::run(&link.place, connection, &link.names.meta, &set).await.map(drop)?)
+        Ok(link::run(link, connection, &link.names.meta, &set).await.map(drop)?)
     }
 }
 

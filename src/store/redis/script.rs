@@ -6,12 +6,11 @@
 
 use std::sync::LazyLock;
 
-use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, Script, ServerErrorKind, Value};
+use redis::Script;
 
-use super::fault::{self, Fault};
+use super::fault::Fault;
 use super::forms::{self, damaged};
-use super::link::Link;
+use super::link::{Connection, Link, run};
 
 /// A script with its digest.
 pub(super) struct Lua {
@@ -33,18 +32,17 @@ impl Lua {
     pub(super) async fn run(
         &self,
         link: &Link,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         args: &[Vec<u8>],
     ) -> Result<Answer, Fault> {
-        let known = call(link, "EVALSHA", self.script.get_hash(), args).query_async(connection).await;
-        let answer = match known {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                call(link, "EVAL", self.code, args).query_async(connection).await
+        let key = &link.names.meta;
+        let known = call(link, "EVALSHA", self.script.get_hash(), args);
+        let answer = match run(link, connection, key, &known).await {
+            Err(Fault::UnknownScript) => {
+                run(link, connection, key, &call(link, "EVAL", self.code, args)).await
             }
             answer => answer,
-        };
-        let answer: Value =
-            answer.map_err(|error| fault::of_command(&link.place, &link.names.meta, &error))?;
+        }?;
         let words: Option<Vec<Vec<u8>>> =
             forms::items(answer).and_then(|items| items.into_iter().map(forms::bytes).collect());
         Ok(Answer::of(words.unwrap_or_default()).ok_or_else(|| damaged("the answer of a script"))?)

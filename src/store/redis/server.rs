@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 use super::fault::{self, Fault};
 use super::forms::{self, SCHEMA, damaged};
-use super::link::Link;
+use super::link::{Connection, Link, run};
 use crate::config::RedisDurability;
 use crate::store::{AuditMac, Epoch, StoreError};
+
+type Answers = std::vec::IntoIter<Result<Value, RedisError>>;
 
 /// What a server said of itself.
 #[derive(Debug, Clone, Default)]
@@ -38,14 +40,16 @@ impl Server {
 }
 
 /// Checks a new connection's server and its namespace.
-pub(super) async fn inspect(
-    link: &Link,
-    connection: &mut MultiplexedConnection,
-) -> Result<Server, StoreError> {
-    let server = check(link, connection).await?;
+pub(super) async fn inspect(link: &Link, connection: &mut Connection) -> Result<Server, StoreError> {
     let mut read = redis::cmd("HMGET");
     read.arg(&link.names.meta).arg(&["epoch", "schema", "kek", "kek_check"]);
-    let meta = super::link::run(&link.place, connection, &link.names.meta, &read).await?;
+    // Before the check: a node of a Cluster says only now which one it is to be made of.
+    let meta = match run(link, connection, &link.names.meta, &read).await {
+        Err(lost @ Fault::Lost(_)) => return Err(lost.into()),
+        answer => answer,
+    };
+    let server = check(link, connection).await?;
+    let meta = meta?;
     let [epoch, schema, kek, check] = forms::fixed(meta).ok_or_else(|| damaged(&link.names.meta))?;
     if let Some(epoch) = forms::text(epoch) {
         check_schema(link, forms::text(schema))?;
@@ -57,18 +61,13 @@ pub(super) async fn inspect(
 /// Checks that the server may be written to now: its role and settings.
 pub(super) async fn check(link: &Link, connection: &mut MultiplexedConnection) -> Result<Server, Fault> {
     let mut questions = Pipeline::new();
-    questions.ignore_errors().cmd("ROLE");
+    questions.ignore_errors();
+    ask_standing(link, &mut questions);
     for setting in ["maxmemory-policy", "appendonly", "appendfsync"] {
         questions.cmd("CONFIG").arg("GET").arg(setting);
     }
-    let answers: Vec<Result<Value, RedisError>> = questions
-        .query_async(connection)
-        .await
-        .map_err(|error| fault::of_command(&link.place, "", &error))?;
-    let mut answers = answers.into_iter();
-    let role = answers.next().ok_or_else(|| damaged("the answer to ROLE"))?;
-    let role = role.map_err(|error| fault::of_command(&link.place, "", &error))?;
-    check_role(&link.place, role)?;
+    let mut answers = ask(link, connection, &questions).await?;
+    check_standing(link, &mut answers)?;
     let [policy, appendonly, appendfsync] = [answers.next(), answers.next(), answers.next()].map(setting);
     let server = Server { config_denied: policy.is_none(), appendonly, appendfsync };
     if let Some(policy) = policy.filter(|policy| policy != "noeviction") {
@@ -84,8 +83,60 @@ pub(super) async fn check(link: &Link, connection: &mut MultiplexedConnection) -
     Ok(server)
 }
 
+/// Checks that the server is what it was found to be: its role, and its place in a Cluster.
+pub(super) async fn check_again(link: &Link, connection: &mut MultiplexedConnection) -> Result<(), Fault> {
+    let mut questions = Pipeline::new();
+    questions.ignore_errors();
+    ask_standing(link, &mut questions);
+    check_standing(link, &mut ask(link, connection, &questions).await?)
+}
+
+/// The answers one by one, and the errors among them.
+async fn ask(
+    link: &Link,
+    connection: &mut MultiplexedConnection,
+    questions: &Pipeline,
+) -> Result<Answers, Fault> {
+    let answers: Result<Vec<Result<Value, RedisError>>, RedisError> = questions.query_async(connection).await;
+    answers.map(Vec::into_iter).map_err(|error| fault::of_command(&link.place, "", &error))
+}
+
+fn ask_standing(link: &Link, questions: &mut Pipeline) {
+    questions.cmd("ROLE");
+    if link.whereabouts.is_cluster() {
+        questions.cmd("CLUSTER").arg("INFO");
+    }
+}
+
+fn check_standing(link: &Link, answers: &mut Answers) -> Result<(), Fault> {
+    let mut answer = |what: &str| {
+        let answer =
+            answers.next().ok_or_else(|| Fault::from(damaged(format_args!("the answer to {what}"))))?;
+        answer.map_err(|error| fault::of_command(&link.place, "", &error))
+    };
+    check_role(&link.place, answer("ROLE")?)?;
+    if link.whereabouts.is_cluster() {
+        check_state(&link.place, answer("CLUSTER INFO")?)?;
+    }
+    Ok(())
+}
+
+/// Refuses a node of a Cluster that is cut off from the majority, or that counts the cluster as down for another
+/// reason: with `cluster-allow-reads-when-down` it would go on answering reads.
+fn check_state(place: &str, info: Value) -> Result<(), StoreError> {
+    let info = forms::text(info).ok_or_else(|| damaged("the answer to CLUSTER INFO"))?;
+    let state = info.lines().find_map(|line| line.strip_prefix("cluster_state:"));
+    match state {
+        Some("ok") => Ok(()),
+        Some(state) => {
+            Err(StoreError::Unavailable(format!("{place}: the cluster is down (cluster_state:{state})")))
+        }
+        None => Err(damaged("the answer to CLUSTER INFO")),
+    }
+}
+
 /// Refuses every role but that of a master.
-pub(super) fn check_role(place: &str, role: Value) -> Result<(), StoreError> {
+fn check_role(place: &str, role: Value) -> Result<(), StoreError> {
     let role = forms::items(role).and_then(|role| role.into_iter().next()).and_then(forms::text);
     match role.as_deref() {
         Some("master") => Ok(()),

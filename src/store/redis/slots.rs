@@ -1,26 +1,138 @@
-//! Which node of a Cluster has the slot of our hash tag.
+//! Which node of a Cluster has the slot of our hash tag, and what a node says of that.
 //!
-//! Not the redirects themselves. All our keys share one hash tag, so they are in one slot, which one node owns
-//! at a time: it is *the* server for everything in this folder (Redis Cluster specification, "MOVED
-//! Redirection"). A node that is not the owner answers a command on our keys with `MOVED slot host:port`: an
-//! error that `fault::of_command` meets first, wherever a command is run (`link::run`, `Lua::run`). What it says
-//! belongs here as the owner, and [`super::link::Link::shared`] then gives the former owner's connection up.
+//! Not how a redirect is followed (`redirect.rs`). All our keys share one hash tag, so they are in one slot, which
+//! one node owns at a time: it is *the* server for everything in this folder. There is no map of slots: whoever
+//! is asked says who owns it (Redis Cluster specification, "Redirection and resharding"). Invariants: the owner
+//! is a hint, which every answer may correct; seeds are asked again whenever it leads nowhere.
+
+use parking_lot::Mutex;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::config::ServerAddress;
 
 /// The nodes that are known.
 pub(super) struct Slots {
+    /// As configured. Names may lead to other nodes by now.
     seeds: Vec<ServerAddress>,
+    owner: Mutex<Option<ServerAddress>>,
 }
 
 impl Slots {
     pub(super) fn new(seeds: Vec<ServerAddress>) -> Self {
-        Self { seeds }
+        Self { seeds, owner: Mutex::new(None) }
     }
 
-    /// The node to try: the owner where a redirect said who, else a seed.
-    pub(super) fn owner(&self) -> ServerAddress {
-        let nowhere = || ServerAddress { host: String::new(), port: 0 };
-        self.seeds.first().cloned().unwrap_or_else(nowhere)
+    /// Who to ask, in order: the owner that was named last, then every seed.
+    pub(super) fn candidates(&self) -> Vec<ServerAddress> {
+        let owner = self.owner.lock().clone();
+        let seeds = self.seeds.iter().filter(|seed| Some(*seed) != owner.as_ref()).cloned();
+        owner.clone().into_iter().chain(seeds).collect()
+    }
+
+    /// The owner is this one now.
+    pub(super) fn learn(&self, owner: &ServerAddress) {
+        *self.owner.lock() = Some(owner.clone());
+    }
+
+    /// Whether another one is known to be the owner.
+    pub(super) fn has_left(&self, address: &ServerAddress) -> bool {
+        self.owner.lock().as_ref().is_some_and(|owner| owner != address)
+    }
+}
+
+/// What a node's refusal means for the way of a command. Nothing was done with any of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// Another node owns the slot: go there, from now on.
+    Moved(ServerAddress),
+    /// The slot is being moved, and this key is over there: ask there, this once.
+    Ask(ServerAddress),
+    /// Not now: some keys of the slot are here and some over there, the cluster has no majority or no owner for
+    /// the slot, the node is loading, or it stopped a blocking read because its role changed.
+    Wait,
+}
+
+impl Redirect {
+    /// Reads the refusal of the node at `asked`; `None` where it is not about the way.
+    pub(super) fn of(error: &RedisError, asked: &ServerAddress) -> Option<Self> {
+        use ServerErrorKind::{Ask, BusyLoading, ClusterDown, Moved, TryAgain};
+        let node = || error.redirect_node().and_then(|(node, _slot)| address(node, asked));
+        match error.kind() {
+            ErrorKind::Server(Moved) => node().map(Self::Moved),
+            ErrorKind::Server(Ask) => node().map(Self::Ask),
+            ErrorKind::Server(TryAgain | ClusterDown | BusyLoading) => Some(Self::Wait),
+            ErrorKind::Extension if error.code() == Some("UNBLOCKED") => Some(Self::Wait),
+            _ => None,
+        }
+    }
+}
+
+/// `host:port`, IPv6 without brackets. No host: that of the node that was asked (`cluster-preferred-endpoint-type
+/// unknown-endpoint`). A `?` is a host that the node has not been told.
+fn address(text: &str, asked: &ServerAddress) -> Option<ServerAddress> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    match host {
+        "?" => None,
+        "" => Some(ServerAddress { host: asked.host.clone(), port }),
+        host => Some(ServerAddress { host: host.to_ascii_lowercase(), port }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(host: &str, port: u16) -> ServerAddress {
+        ServerAddress { host: host.to_owned(), port }
+    }
+
+    fn said(line: &str) -> Option<Redirect> {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        Redirect::of(&value.extract_error().unwrap_err(), &at("seed", 7000))
+    }
+
+    #[test]
+    fn redirects_name_a_node_in_every_form() {
+        assert_eq!(said("MOVED 1 10.0.0.1:7001"), Some(Redirect::Moved(at("10.0.0.1", 7001))));
+        assert_eq!(said("MOVED 1 Node-1.Redis:7001"), Some(Redirect::Moved(at("node-1.redis", 7001))));
+        assert_eq!(said("ASK 1 fd00::1:7001"), Some(Redirect::Ask(at("fd00::1", 7001))));
+        assert_eq!(said("ASK 1 :7001"), Some(Redirect::Ask(at("seed", 7001))));
+    }
+
+    #[test]
+    fn a_redirect_to_nowhere_is_an_error_like_any_other() {
+        for line in
+            ["MOVED 1 ?:7001", "MOVED 1 host:0", "MOVED 1 host:70000", "MOVED 1 host", "MOVED", "ASK 1"]
+        {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_waited_for_and_nothing_else() {
+        for line in [
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "CLUSTERDOWN The cluster is down",
+            "LOADING Redis is loading the dataset in memory",
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+        ] {
+            assert_eq!(said(line), Some(Redirect::Wait), "{line}");
+        }
+        for line in ["ERR no", "READONLY no", "NOPERM no", "WRONGTYPE no", "NOSCRIPT no", "OOM no"] {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_owner_is_asked_first_and_seeds_after_it() {
+        let slots = Slots::new(vec![at("a", 1), at("b", 2)]);
+        assert_eq!(slots.candidates(), [at("a", 1), at("b", 2)]);
+        assert!(!slots.has_left(&at("a", 1)));
+        slots.learn(&at("b", 2));
+        assert_eq!(slots.candidates(), [at("b", 2), at("a", 1)]);
+        assert!(slots.has_left(&at("a", 1)) && !slots.has_left(&at("b", 2)));
+        slots.learn(&at("c", 3));
+        assert_eq!(slots.candidates(), [at("c", 3), at("a", 1), at("b", 2)]);
     }
 }
