@@ -127,7 +127,7 @@ impl Tail {
     async fn check(&mut self, link: &Link) -> Result<Head, StoreError> {
         link.whereabouts.confirm(self.connection.address()).await?;
         let role = run(&link.place, &mut self.connection, "", &redis::cmd("ROLE")).await?;
-        server::check_role(&link.place, role)?;
+        link.saw_replicas(server::check_role(&link.place, role)?);
         let head = same_epoch(self.at.epoch, read::head_over(link, &mut self.connection).await?)?;
         self.checked = Instant::now();
         Ok(head)
