@@ -17,7 +17,7 @@ fn redis(options: &str) -> Given {
 
 fn loaded(options: &str) -> RedisConfig {
     match redis(options).config().store.backend {
-        StoreBackend::Redis(redis) => redis,
+        StoreBackend::Redis(redis) => *redis,
         other => panic!("{other:?}"),
     }
 }

@@ -3,7 +3,8 @@
 //! Not the checks and writes themselves, which are one script (`commit.lua`). Invariants: a commit happens
 //! at most once, however often it is sent, because it is bound to the audit head that the writer saw; where no
 //! answer comes it is sent again on a new connection, which settles the matter either way, and only where
-//! that fails too is the outcome said to be unknown.
+//! that fails too is the outcome said to be unknown. Where replicas must have a commit, it is acknowledged
+//! only when they do (`replicas.rs`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::fault::Fault;
 use super::forms::{self, damaged, mac_text};
 use super::link::{Connection, Link};
 use super::script::{Answer, COMMIT};
-use super::{read, server};
+use super::{read, replicas, server};
 use crate::keys::record::RecordKey;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
 
@@ -28,35 +29,50 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Commits the change with its log entry and audit event.
 pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> Result<Position, StoreError> {
+    let _alone = link.alone().await;
     let mut connection = writable(link).await?;
     let args = arguments(change, audit);
     connection.set_answer(link.answer() * ANSWERS);
-    match COMMIT.run(link, &mut connection, &args).await {
-        Ok(answer) => interpret(link, answer).await,
-        Err(Fault::Lost(why)) => {
-            link.forget().await;
-            drop(connection);
-            settle(link, audit, &args, why).await
+    let lost = match COMMIT.run(link, &mut connection, &args).await {
+        Ok(answer) => {
+            let position = interpret(link, answer).await?;
+            let had = replicas::have_it(link, &mut connection).await;
+            if had.is_err() {
+                // Its answer may come yet, and would be taken for that of the next command.
+                link.forget_committing().await;
+            }
+            return had.map(|()| position);
         }
-        Err(refused) => Err(refused.into()),
-    }
+        Err(Fault::Lost(why)) => why,
+        Err(refused) => return Err(refused.into()),
+    };
+    link.forget_committing().await;
+    drop(connection);
+    settle(link, audit, &args, lost).await
 }
 
-/// The shared connection, to a server that may be written to; a new one where it is broken.
+/// A connection to a server that may be written to; a new one where it is broken or leads to a former master.
 async fn writable(link: &Link) -> Result<Connection, StoreError> {
-    let mut connection = link.shared().await?;
-    match server::check(link, &mut connection).await {
-        Ok(_) => Ok(connection),
+    let mut connection = link.committing().await?;
+    if link.whereabouts.confirm(connection.address()).await.is_err() {
+        link.forget_committing().await;
+        connection = link.committing().await?;
+    }
+    let server = match server::check(link, &mut connection).await {
+        Ok(server) => server,
         Err(Fault::Lost(_)) => {
-            link.forget().await;
-            link.shared().await
+            link.forget_committing().await;
+            connection = link.committing().await?;
+            server::check(link, &mut connection).await?
         }
         Err(refused) => {
             // It may have been demoted: the name may lead to another server next time.
-            link.forget().await;
-            Err(refused.into())
+            link.forget_committing().await;
+            return Err(refused.into());
         }
-    }
+    };
+    replicas::enough(link, server.replicas)?;
+    Ok(connection)
 }
 
 /// Sends the commit again until there is an answer. Whichever copy comes first counts; the others find the
@@ -72,25 +88,22 @@ async fn settle(
             if let Ok(mut connection) = link.open(link.answer() * ANSWERS).await
                 && let Ok(answer) = COMMIT.run(link, &mut connection, args).await
             {
-                return match interpret(link, answer).await {
+                let position = match interpret(link, answer).await {
                     Err(StoreError::HeadMoved) => {
                         read::place_of(link, audit).await?.ok_or(StoreError::HeadMoved)
                     }
                     settled => settled,
-                };
+                }?;
+                replicas::have_what_was_written(link, &mut connection).await?;
+                return Ok(position);
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
-    match tokio::time::timeout(SETTLE, again).await {
-        Ok(Err(StoreError::Unavailable(why))) => Err(unknown(&why)),
+    match tokio::time::timeout(SETTLE, again).await.map_err(|_| why) {
+        Ok(Err(StoreError::Unavailable(why))) | Err(why) => Err(StoreError::Unknown(why)),
         Ok(settled) => settled,
-        Err(_) => Err(unknown(&why)),
     }
-}
-
-fn unknown(why: &str) -> StoreError {
-    StoreError::Unavailable(format!("the outcome is unknown: {why}"))
 }
 
 async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> {

@@ -128,7 +128,7 @@ impl Tail {
         link.whereabouts.confirm(self.connection.address()).await?;
         let head = same_epoch(self.at.epoch, read::head_over(link, &mut self.connection).await?)?;
         // After what it answered, so that this vouches for it. In a Cluster the head may be elsewhere by now.
-        server::check_again(link, &mut self.connection.there().await).await?;
+        link.saw_replicas(server::check_again(link, &mut self.connection.there().await).await?);
         self.checked = Instant::now();
         Ok(head)
     }

@@ -16,12 +16,14 @@ use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Value};
 use tokio::runtime::{self, Handle};
+use tokio::sync::MutexGuard;
 
 use super::address::Whereabouts;
 use super::connect::{Connector, Login};
 use super::fault::{self, Fault};
 use super::forms::Names;
 use super::redirect::{self, Aside};
+use super::replicas;
 use super::server::{self, Server};
 use crate::config::{RedisConfig, ServerAddress};
 use crate::store::StoreError;
@@ -100,6 +102,15 @@ impl DerefMut for Connection {
     }
 }
 
+/// What a kept connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Use {
+    /// Everything that is answered at once.
+    Shared,
+    /// Commits that wait for replicas: meanwhile the server answers nothing else on it.
+    Commits,
+}
+
 /// The way to one server and one namespace on it.
 pub(super) struct Link {
     pub(super) settings: RedisConfig,
@@ -112,10 +123,12 @@ pub(super) struct Link {
     connector: Arc<Connector>,
     /// One for each runtime that uses the store: a connection is driven by the runtime that made it, and a
     /// commit must not wait for a thread that decodes a snapshot.
-    shared: tokio::sync::Mutex<HashMap<runtime::Id, Connection>>,
+    kept: tokio::sync::Mutex<HashMap<(runtime::Id, Use), Connection>>,
+    commits: tokio::sync::Mutex<()>,
     /// What the last connection found.
     server: Mutex<Option<Server>>,
     warned: AtomicBool,
+    short_of_replicas: AtomicBool,
 }
 
 impl Link {
@@ -129,9 +142,11 @@ impl Link {
             names: Names::of(namespace),
             namespace: namespace.to_owned(),
             keyring,
-            shared: tokio::sync::Mutex::new(HashMap::new()),
+            kept: tokio::sync::Mutex::default(),
+            commits: tokio::sync::Mutex::default(),
             server: Mutex::new(None),
-            warned: AtomicBool::new(false),
+            warned: AtomicBool::default(),
+            short_of_replicas: AtomicBool::default(),
         }
     }
 
@@ -195,26 +210,58 @@ impl Link {
                 "CONFIG GET is denied, so maxmemory-policy cannot be checked: make sure that it is noeviction"
             );
         }
+        let replicas = server.replicas;
         *self.server.lock() = Some(server);
+        self.saw_replicas(replicas);
     }
 
     /// The connection for everything but following the log; made where there is none.
     pub(super) async fn shared(&self) -> Result<Connection, StoreError> {
-        let runtime = Handle::current().id();
-        let mut shared = self.shared.lock().await;
-        if let Some(connection) = shared.get(&runtime)
+        self.kept(Use::Shared).await
+    }
+
+    /// Gives the shared connection up: the next use makes a new one.
+    pub(super) async fn forget(&self) {
+        self.give_up(Use::Shared).await;
+    }
+
+    /// The connection for commits: the shared one, unless they wait for replicas.
+    pub(super) async fn committing(&self) -> Result<Connection, StoreError> {
+        self.kept(self.use_of_commits()).await
+    }
+
+    /// Gives the connection for commits up.
+    pub(super) async fn forget_committing(&self) {
+        self.give_up(self.use_of_commits()).await;
+    }
+
+    /// Held for a commit that waits for replicas: what is waited for on its connection is then that commit.
+    pub(super) async fn alone(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.use_of_commits() {
+            Use::Shared => None,
+            Use::Commits => Some(self.commits.lock().await),
+        }
+    }
+
+    fn use_of_commits(&self) -> Use {
+        if replicas::demanded(self) > 0 { Use::Commits } else { Use::Shared }
+    }
+
+    async fn kept(&self, purpose: Use) -> Result<Connection, StoreError> {
+        let key = (Handle::current().id(), purpose);
+        let mut kept = self.kept.lock().await;
+        if let Some(connection) = kept.get(&key)
             && !self.whereabouts.has_left(connection.address())
         {
             return Ok(connection.clone());
         }
         let connection = self.open(self.answer()).await?;
-        shared.insert(runtime, connection.clone());
+        kept.insert(key, connection.clone());
         Ok(connection)
     }
 
-    /// Gives the shared connection up: the next use makes a new one.
-    pub(super) async fn forget(&self) {
-        self.shared.lock().await.remove(&Handle::current().id());
+    async fn give_up(&self, purpose: Use) {
+        self.kept.lock().await.remove(&(Handle::current().id(), purpose));
     }
 
     /// Runs a command that only reads the key; once more on a new connection where the first is broken.
@@ -240,6 +287,29 @@ impl Link {
     /// What the server was like when it was last connected to.
     pub(super) fn server(&self) -> Option<Server> {
         self.server.lock().clone()
+    }
+
+    /// Notes how many replicas are connected now, and says so where it matters.
+    pub(super) fn saw_replicas(&self, connected: usize) {
+        if let Some(server) = self.server.lock().as_mut() {
+            server.replicas = connected;
+        }
+        let demanded = replicas::demanded(self);
+        let short = connected < demanded;
+        if self.short_of_replicas.swap(short, Ordering::Relaxed) == short {
+            return;
+        }
+        let server = self.place.as_str();
+        if short {
+            tracing::warn!(
+                server,
+                connected,
+                demanded,
+                "too few replicas for store.durability: changes are refused until more are connected"
+            );
+        } else {
+            tracing::info!(server, connected, demanded, "enough replicas for store.durability are connected");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). The only folder that
 //! names Redis commands, and no type of the client leaves it. Its files: `link.rs` (which connection for what),
 //! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs` and `tls.rs` (a connection to
-//! it), `server.rs` (what a server must be), `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
+//! it), `server.rs` and `replicas.rs` (what a server must be and have), `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
 //! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
@@ -18,6 +18,7 @@ mod forms;
 mod link;
 mod read;
 mod redirect;
+mod replicas;
 mod script;
 mod sentinel;
 mod server;
@@ -95,6 +96,7 @@ impl RedisStore {
                 if stands != epoch.0 {
                     self.follow_the_sealing_kek(&mut connection, Epoch(stands)).await?;
                 }
+                replicas::have_what_was_written(link, &mut connection).await?;
                 Ok(Epoch(stands))
             }
             "foreign" => Err(StoreError::Foreign),
@@ -127,9 +129,10 @@ impl Store for RedisStore {
     }
 
     fn describe(&self) -> String {
-        let promise = self.link.server();
-        let promise = promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise());
         let durability = self.link.settings.durability;
+        let promise = self.link.server();
+        let promise =
+            promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise(durability));
         format!(
             "redis at {}, namespace {}, durability {durability} ({promise})",
             self.link.place, self.link.namespace

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::fault::{self, Fault};
 use super::forms::{self, SCHEMA, damaged};
 use super::link::{Connection, Link, run};
+use super::replicas;
 use crate::config::RedisDurability;
 use crate::store::{AuditMac, Epoch, StoreError};
 
@@ -24,18 +25,24 @@ type Answers = std::vec::IntoIter<Result<Value, RedisError>>;
 pub(super) struct Server {
     /// Whether an ACL or the provider keeps us from CONFIG GET.
     pub(super) config_denied: bool,
+    /// Replicas that are connected to it.
+    pub(super) replicas: usize,
     appendonly: Option<String>,
     appendfsync: Option<String>,
 }
 
 impl Server {
     /// What an acknowledged change survives here, in words.
-    pub(super) fn promise(&self) -> String {
-        match (self.appendonly.as_deref(), self.appendfsync.as_deref()) {
+    pub(super) fn promise(&self, durability: RedisDurability) -> String {
+        let persistence = match (self.appendonly.as_deref(), self.appendfsync.as_deref()) {
             (Some("yes"), Some(fsync)) => format!("appendonly yes, appendfsync {fsync}"),
             (Some("no"), _) => "appendonly no: a server that stops may lose acknowledged changes".to_owned(),
             _ => "its persistence is unknown, CONFIG GET is denied".to_owned(),
-        }
+        };
+        let RedisDurability::Replicas(demanded) = durability else { return persistence };
+        let short = usize::try_from(demanded).is_ok_and(|demanded| self.replicas < demanded);
+        let short = if short { ", so changes are refused" } else { "" };
+        format!("replicas connected: {}{short}; {persistence}", self.replicas)
     }
 }
 
@@ -66,10 +73,22 @@ pub(super) async fn check(link: &Link, connection: &mut MultiplexedConnection) -
     for setting in ["maxmemory-policy", "appendonly", "appendfsync"] {
         questions.cmd("CONFIG").arg("GET").arg(setting);
     }
+    if replicas::demanded(link) > 0 {
+        // For nobody: whether the user may run it is seen before a change depends on it.
+        questions.cmd("WAIT").arg(0).arg(0);
+    }
     let mut answers = ask(link, connection, &questions).await?;
-    check_standing(link, &mut answers)?;
+    let replicas = check_standing(link, &mut answers)?;
     let [policy, appendonly, appendfsync] = [answers.next(), answers.next(), answers.next()].map(setting);
-    let server = Server { config_denied: policy.is_none(), appendonly, appendfsync };
+    let server = Server { config_denied: policy.is_none(), replicas, appendonly, appendfsync };
+    if let Some(Err(denied)) = answers.next() {
+        return Err(StoreError::Unavailable(format!(
+            "store.durability = \"{}\" needs WAIT: {}",
+            link.settings.durability,
+            StoreError::from(fault::of_command(&link.place, "", &denied))
+        ))
+        .into());
+    }
     if let Some(policy) = policy.filter(|policy| policy != "noeviction") {
         return Err(StoreError::Unavailable(format!(
             "{} has maxmemory-policy {policy}, which may evict keys; set it to noeviction",
@@ -83,8 +102,9 @@ pub(super) async fn check(link: &Link, connection: &mut MultiplexedConnection) -
     Ok(server)
 }
 
-/// Checks that the server is what it was found to be: its role, and its place in a Cluster.
-pub(super) async fn check_again(link: &Link, connection: &mut MultiplexedConnection) -> Result<(), Fault> {
+/// Checks that the server is what it was found to be: its role, and its place in a Cluster. Says how many replicas
+/// are connected to it.
+pub(super) async fn check_again(link: &Link, connection: &mut MultiplexedConnection) -> Result<usize, Fault> {
     let mut questions = Pipeline::new();
     questions.ignore_errors();
     ask_standing(link, &mut questions);
@@ -108,17 +128,17 @@ fn ask_standing(link: &Link, questions: &mut Pipeline) {
     }
 }
 
-fn check_standing(link: &Link, answers: &mut Answers) -> Result<(), Fault> {
+fn check_standing(link: &Link, answers: &mut Answers) -> Result<usize, Fault> {
     let mut answer = |what: &str| {
         let answer =
             answers.next().ok_or_else(|| Fault::from(damaged(format_args!("the answer to {what}"))))?;
         answer.map_err(|error| fault::of_command(&link.place, "", &error))
     };
-    check_role(&link.place, answer("ROLE")?)?;
+    let replicas = check_role(&link.place, answer("ROLE")?)?;
     if link.whereabouts.is_cluster() {
         check_state(&link.place, answer("CLUSTER INFO")?)?;
     }
-    Ok(())
+    Ok(replicas)
 }
 
 /// Refuses a node of a Cluster that is cut off from the majority, or that counts the cluster as down for another
@@ -135,11 +155,14 @@ fn check_state(place: &str, info: Value) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses every role but that of a master.
-fn check_role(place: &str, role: Value) -> Result<(), StoreError> {
-    let role = forms::items(role).and_then(|role| role.into_iter().next()).and_then(forms::text);
-    match role.as_deref() {
-        Some("master") => Ok(()),
+/// Refuses every role but that of a master; says how many replicas are connected to it.
+fn check_role(place: &str, role: Value) -> Result<usize, StoreError> {
+    let mut role = forms::items(role).unwrap_or_default().into_iter();
+    match role.next().and_then(forms::text).as_deref() {
+        Some("master") => {
+            let replicas = role.nth(1).and_then(forms::items);
+            Ok(replicas.ok_or_else(|| damaged("the answer to ROLE"))?.len())
+        }
         Some("slave" | "replica") => Err(StoreError::Unavailable(format!("{place} is a replica"))),
         Some(other) => Err(StoreError::Unavailable(format!("{place} has the role {other:?}, not master"))),
         None => Err(damaged("the answer to ROLE")),
