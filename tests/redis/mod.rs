@@ -5,6 +5,7 @@
 
 mod captures;
 mod cluster;
+mod cluster_faults;
 mod commits;
 mod log;
 mod outage;

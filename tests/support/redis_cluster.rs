@@ -8,10 +8,11 @@ use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use countersign::config::{RedisConfig, Topology};
 use countersign::store::redis::RedisStore;
 use redis::RedisResult;
 
-use super::redis::{Server, keyring, now, watch};
+use super::redis::{Server, keyring, local, now, watch};
 
 /// For the nodes to know each other: generous, since a machine under test may be busy.
 const FORMED: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Masters that share the slots evenly, then as many replicas of the first ones.
+    /// Masters that share the slots evenly, then the replicas: one for each of the first masters.
     pub(crate) fn start(masters: usize, replicas: usize, options: &[&str]) -> Self {
         let nodes: Vec<Server> = (0..masters + replicas).map(|_| node(options)).collect();
         let cluster = Self { nodes };
@@ -64,6 +65,14 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn settings(&self) -> RedisConfig {
+        RedisConfig::at(Topology::Cluster { seeds: self.nodes.iter().map(|node| local(node.port)).collect() })
+    }
+
+    pub(crate) fn store(&self, namespace: &str) -> Arc<RedisStore> {
+        Arc::new(RedisStore::new(self.settings(), namespace, keyring()))
+    }
+
     /// Every node as a seed, in order.
     pub(crate) fn url(&self) -> String {
         let nodes: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
@@ -78,6 +87,12 @@ impl Cluster {
             asked.is_ok()
         };
         self.nodes.iter().find(answers).expect("a node that owns the slot")
+    }
+
+    /// The replica that [`Cluster::start`] gave a master.
+    pub(crate) fn replica_of(&self, master: &Server) -> &Server {
+        let at = self.nodes.iter().position(|node| node.port == master.port).unwrap();
+        &self.nodes[at + self.nodes.len() / 2]
     }
 
     /// A move of the namespace's slot from its owner to the next master, of which nothing is done yet.
