@@ -19,6 +19,7 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::time::Instant;
 
 use super::fault::{self, Fault};
+use super::forms::damaged;
 use super::link::{Connection, Link};
 use super::slots::{Redirect, Slots};
 use crate::config::ServerAddress;
@@ -90,12 +91,14 @@ async fn ask(
     both.ignore_errors().cmd("ASKING").add_command(command.clone());
     let answers: Result<Vec<Result<Value, RedisError>>, RedisError> = both.query_async(&mut open).await;
     let answers = answers.map_err(|error| fault::of_command(&place(&there), key, &error))?;
-    let answer = answers.into_iter().next_back();
     connection.answered_by(&there);
     *aside = Some((there.clone(), open));
-    match answer {
-        Some(answer) => Ok(answer.map_err(|error| (error, there))),
-        None => Err(super::forms::damaged("the answer to ASKING").into()),
+    // Where ASKING itself is refused, that is what there is to say.
+    let answers: Result<Vec<Value>, RedisError> = answers.into_iter().collect();
+    match answers.map(|mut answers| answers.pop()) {
+        Ok(Some(answer)) => Ok(Ok(answer)),
+        Ok(None) => Err(damaged("the answer to ASKING").into()),
+        Err(error) => Ok(Err((error, there))),
     }
 }
 
