@@ -5,15 +5,19 @@
 
 mod captures;
 mod commits;
+mod half_open;
 mod log;
 mod outage;
 mod processes;
+mod replicas;
 mod roles;
 mod rotation;
 mod scopes;
+mod sentinel;
 mod server;
 mod sidecar;
 mod sidecars;
+mod tls;
 
 use crate::support::redis::{namespace, shared};
 use crate::support::store_conformance::{Fresh, store_conformance};

@@ -15,7 +15,7 @@ use super::fault::{self, Fault};
 use super::forms::{self, SCHEMA, damaged};
 use super::link::Link;
 use super::replicas;
-use crate::config::RedisDurability;
+use crate::config::{RedisDurability, RedisTls};
 use crate::store::{AuditMac, Epoch, StoreError};
 
 /// What a server said of itself.
@@ -49,7 +49,7 @@ pub(super) async fn inspect(
     link: &Link,
     connection: &mut MultiplexedConnection,
 ) -> Result<Server, StoreError> {
-    let server = check(link, connection).await?;
+    let server = check(link, connection).await.map_err(|fault| unwelcome(link, fault))?;
     let mut read = redis::cmd("HMGET");
     read.arg(&link.names.meta).arg(&["epoch", "schema", "kek", "kek_check"]);
     let meta = super::link::run(&link.place, connection, &link.names.meta, &read).await?;
@@ -59,6 +59,22 @@ pub(super) async fn inspect(
         check_kek(link, &epoch, forms::text(kek), forms::text(check))?;
     }
     Ok(server)
+}
+
+/// A server that goes without a word at the first question: under TLS 1.3, that is how it says that it wanted
+/// another certificate of ours (RFC 8446, section 4.4.2.4).
+fn unwelcome(link: &Link, fault: Fault) -> StoreError {
+    let hint = match &link.settings.tls {
+        None => "",
+        Some(RedisTls { client: None, .. }) => {
+            "; where it asks for a certificate, set store.cert_file and store.key_file"
+        }
+        Some(_) => "; it may have refused the certificate in store.cert_file",
+    };
+    match fault {
+        Fault::Lost(why) => StoreError::Unavailable(format!("{why}{hint}")),
+        Fault::Answered(error) => error,
+    }
 }
 
 /// Checks that the server may be written to now: its role and settings.
