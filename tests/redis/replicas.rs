@@ -101,16 +101,21 @@ async fn a_commit_whose_answer_is_lost_is_on_the_replica_when_it_is_settled() {
 }
 
 #[tokio::test]
-async fn a_user_that_may_not_wait_is_refused_before_a_change_depends_on_it() {
+async fn a_user_that_may_not_wait_reads_and_changes_nothing() {
     let (master, _replica) = pair().await;
     over(master.settings()).init().await.unwrap();
     master.do_it(&["ACL", "SETUSER", "sidecar", "on", ">secret", "~{ns}:*", "+@all", "-wait"]);
     let user = Some("sidecar".to_owned());
     let settings = RedisConfig { user, password: Some(Secret::from_text("secret")), ..master.settings() };
-    match over(settings).head().await {
-        Err(StoreError::Unavailable(why)) => assert!(why.contains("needs WAIT"), "{why}"),
+    let store = over(settings);
+    match commit(&store, change([put(workspace(1), 1)])).await {
+        Err(StoreError::Unavailable(why)) => {
+            assert!(why.contains("nothing was changed") && why.contains("needs WAIT"), "{why}");
+        }
         other => panic!("{other:?}"),
     }
+    assert_eq!(snapshot(&store).await.1.len(), 0);
+    assert!(store.describe().contains("WAIT is denied, so changes are refused"), "{}", store.describe());
 }
 
 #[tokio::test]

@@ -185,3 +185,28 @@ async fn sentinels_are_asked_under_tls_too() {
     let clear = over(RedisConfig { topology: topology(sentinel.port), ..secured.settings(None) });
     assert!(matches!(clear.head().await, Err(StoreError::Unavailable(_))));
 }
+
+/// The contract of every store, over TLS.
+mod conformance {
+    use std::sync::{Arc, OnceLock};
+
+    use countersign::store::redis::RedisStore;
+
+    use super::Secured;
+    use crate::support::redis::{keyring, namespace};
+    use crate::support::store_conformance::{Fresh, store_conformance};
+
+    #[expect(clippy::unused_async, reason = "other backends have to wait")]
+    async fn fresh() -> Fresh {
+        static SHARED: OnceLock<Secured> = OnceLock::new();
+        let secured = SHARED.get_or_init(|| {
+            let secured = Secured::start("no", &["127.0.0.1"]);
+            secured.server.end_with_us();
+            secured
+        });
+        let store = RedisStore::new(secured.settings(None), &namespace(), keyring());
+        Fresh { store: Arc::new(store), keep: Box::new(()) }
+    }
+
+    store_conformance!(fresh);
+}

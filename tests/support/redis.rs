@@ -84,6 +84,11 @@ impl Server {
         }
     }
 
+    /// For statics, which are not dropped: it ends with this process.
+    pub(crate) fn end_with_us(&self) {
+        kill_with_us(self.child.lock().unwrap().as_ref().unwrap().id());
+    }
+
     /// Stops it in its tracks: connections stay open, nothing is answered.
     pub(crate) fn freeze(&self) {
         self.signal("STOP");
@@ -150,12 +155,12 @@ pub(crate) fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
     SHARED.get_or_init(|| {
         let server = Server::start(&[]);
-        kill_with_us(server.child.lock().unwrap().as_ref().unwrap().id());
+        server.end_with_us();
         server
     })
 }
 
-/// Kills a server once this process is gone: statics are not dropped.
+/// Kills a server once this process is gone.
 pub(crate) fn kill_with_us(pid: u32) {
     let script =
         format!("while kill -0 {} 2>/dev/null; do sleep 0.2; done; kill -9 {pid}", std::process::id());

@@ -71,7 +71,7 @@ async fn writable(link: &Link) -> Result<Connection, StoreError> {
             server::check(link, &mut connection).await?
         }
     };
-    replicas::enough(link, server.replicas)?;
+    replicas::enough(link, &server)?;
     Ok(connection)
 }
 

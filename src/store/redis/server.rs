@@ -23,6 +23,8 @@ use crate::store::{AuditMac, Epoch, StoreError};
 pub(super) struct Server {
     /// Whether an ACL or the provider keeps us from CONFIG GET.
     pub(super) config_denied: bool,
+    /// Whether an ACL keeps us from WAIT, where it would be needed.
+    pub(super) wait_denied: bool,
     /// Replicas that are connected to it.
     pub(super) replicas: usize,
     appendonly: Option<String>,
@@ -39,7 +41,11 @@ impl Server {
         };
         let RedisDurability::Replicas(demanded) = durability else { return persistence };
         let short = usize::try_from(demanded).is_ok_and(|demanded| self.replicas < demanded);
-        let short = if short { ", so changes are refused" } else { "" };
+        let short = match (self.wait_denied, short) {
+            (true, _) => ", and WAIT is denied, so changes are refused",
+            (false, true) => ", so changes are refused",
+            (false, false) => "",
+        };
         format!("replicas connected: {}{short}; {persistence}", self.replicas)
     }
 }
@@ -97,15 +103,8 @@ pub(super) async fn check(link: &Link, connection: &mut MultiplexedConnection) -
     let role = role.map_err(|error| fault::of_command(&link.place, "", &error))?;
     let replicas = check_role(&link.place, role)?;
     let [policy, appendonly, appendfsync] = [answers.next(), answers.next(), answers.next()].map(setting);
-    let server = Server { config_denied: policy.is_none(), replicas, appendonly, appendfsync };
-    if let Some(Err(denied)) = answers.next() {
-        return Err(StoreError::Unavailable(format!(
-            "store.durability = \"{}\" needs WAIT: {}",
-            link.settings.durability,
-            StoreError::from(fault::of_command(&link.place, "", &denied))
-        ))
-        .into());
-    }
+    let wait_denied = matches!(answers.next(), Some(Err(_)));
+    let server = Server { config_denied: policy.is_none(), wait_denied, replicas, appendonly, appendfsync };
     if let Some(policy) = policy.filter(|policy| policy != "noeviction") {
         return Err(StoreError::Unavailable(format!(
             "{} has maxmemory-policy {policy}, which may evict keys; set it to noeviction",
