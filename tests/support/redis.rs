@@ -17,7 +17,7 @@ use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
 /// For a server to start: generous, since a machine under test may be busy.
-const START: Duration = Duration::from_secs(20);
+pub(crate) const START: Duration = Duration::from_secs(20);
 
 /// A server that is killed when this is dropped.
 pub(crate) struct Server {
@@ -82,6 +82,11 @@ impl Server {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// For statics, which are not dropped: it ends with this process.
+    pub(crate) fn end_with_us(&self) {
+        kill_with_us(self.child.lock().unwrap().as_ref().unwrap().id());
     }
 
     /// Stops it in its tracks: connections stay open, nothing is answered.
@@ -150,15 +155,13 @@ pub(crate) fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
     SHARED.get_or_init(|| {
         let server = Server::start(&[]);
-        // Statics are not dropped: something else must end the server with this process.
-        watch(&server);
+        server.end_with_us();
         server
     })
 }
 
-/// Kills the server once this process is gone.
-pub(crate) fn watch(server: &Server) {
-    let pid = server.child.lock().unwrap().as_ref().unwrap().id();
+/// Kills a server once this process is gone.
+pub(crate) fn kill_with_us(pid: u32) {
     let script =
         format!("while kill -0 {} 2>/dev/null; do sleep 0.2; done; kill -9 {pid}", std::process::id());
     let mut watcher = Command::new("sh");
@@ -212,6 +215,6 @@ pub(crate) fn keyring_of(keks: &[(&str, char)], seal_with: &str) -> Arc<Keyring>
     Arc::new(Keyring::load(kek_dir(keks).path(), Some(seal_with)).unwrap())
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -12,7 +12,7 @@ use countersign::config::{RedisConfig, Topology};
 use countersign::store::redis::RedisStore;
 use redis::RedisResult;
 
-use super::redis::{Server, keyring, local, now, watch};
+use super::redis::{Server, keyring, local, now};
 
 /// For the nodes to know each other: generous, since a machine under test may be busy.
 const FORMED: Duration = Duration::from_secs(30);
@@ -166,7 +166,7 @@ pub(crate) fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
     SHARED.get_or_init(|| {
         let cluster = Cluster::start(3, 0, &[]);
-        cluster.nodes.iter().for_each(watch);
+        cluster.nodes.iter().for_each(Server::end_with_us);
         cluster
     })
 }

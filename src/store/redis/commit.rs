@@ -71,7 +71,7 @@ async fn writable(link: &Link) -> Result<Connection, StoreError> {
             return Err(refused.into());
         }
     };
-    replicas::enough(link, server.replicas)?;
+    replicas::enough(link, &server)?;
     Ok(connection)
 }
 

@@ -86,6 +86,11 @@ impl Connector {
         self.settings.response_timeout
     }
 
+    /// For a new connection and its first answer.
+    pub(super) fn longest(&self) -> Duration {
+        self.settings.connect_timeout + self.settings.response_timeout
+    }
+
     /// Whether sentinels have a password of their own.
     pub(super) fn has_sentinel_login(&self) -> bool {
         self.settings.sentinel_password_file.is_some()

@@ -4,6 +4,10 @@
 //! out although no answer came; every other fault is an answer, and an answer of a fault means that nothing
 //! was written. Texts name the server and its words, which hold no secret.
 
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::store::StoreError;
@@ -79,9 +83,21 @@ pub(super) fn of_connect(place: &str, error: &RedisError) -> StoreError {
             "; check the user and password of store.url or store.password_file"
         }
         ErrorKind::Server(ServerErrorKind::NoPerm) => "; see docs/redis.md for what the ACL user needs",
+        _ if is_about_certificates(error) => {
+            "; its certificate must be for the name in store.url, and lead to one in store.ca_file"
+        }
         _ => "",
     };
     StoreError::Unavailable(format!("{place} cannot be reached: {}{hint}", words(error)))
+}
+
+/// Whether TLS failed because of what the server showed.
+fn is_about_certificates(error: &RedisError) -> bool {
+    // The client wraps what rustls said in an I/O error, and that in an Arc.
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let io = shared.and_then(|shared| shared.downcast_ref::<io::Error>());
+    let tls = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// What is said, on one line.

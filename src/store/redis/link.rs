@@ -126,7 +126,7 @@ pub(super) struct Link {
     kept: tokio::sync::Mutex<HashMap<(runtime::Id, Use), Connection>>,
     commits: tokio::sync::Mutex<()>,
     /// What the last connection found.
-    server: Mutex<Option<Server>>,
+    server: Mutex<Option<(Arc<ServerAddress>, Server)>>,
     warned: AtomicBool,
     short_of_replicas: AtomicBool,
 }
@@ -198,7 +198,8 @@ impl Link {
         answer: Duration,
     ) -> Result<MultiplexedConnection, StoreError> {
         let mut redis = self.connector.connect(address, Login::Store, answer).await?;
-        let server = server::check(self, &mut redis).await?;
+        let server = server::check(self, &mut redis).await;
+        let server = server.map_err(|fault| server::unwelcome(self, fault))?;
         self.note(server);
         Ok(redis)
     }
@@ -211,7 +212,7 @@ impl Link {
             );
         }
         let replicas = server.replicas;
-        *self.server.lock() = Some(server);
+        *self.server.lock() = Some((Arc::clone(&connection.address), server));
         self.saw_replicas(replicas);
     }
 
@@ -286,12 +287,18 @@ impl Link {
 
     /// What the server was like when it was last connected to.
     pub(super) fn server(&self) -> Option<Server> {
-        self.server.lock().clone()
+        self.server.lock().as_ref().map(|(_, server)| server.clone())
+    }
+
+    /// The server that was connected to last, where the deployment has several.
+    pub(super) fn address(&self) -> Option<String> {
+        let several = !matches!(self.whereabouts, Whereabouts::Fixed(_));
+        self.server.lock().as_ref().filter(|_| several).map(|(address, _)| address.to_string())
     }
 
     /// Notes how many replicas are connected now, and says so where it matters.
     pub(super) fn saw_replicas(&self, connected: usize) {
-        if let Some(server) = self.server.lock().as_mut() {
+        if let Some((_, server)) = self.server.lock().as_mut() {
             server.replicas = connected;
         }
         let demanded = replicas::demanded(self);

@@ -133,8 +133,10 @@ impl Store for RedisStore {
         let promise = self.link.server();
         let promise =
             promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise(durability));
+        // Which one it is matters where it may be another tomorrow.
+        let server = self.link.address().map(|address| format!(" (now {address})")).unwrap_or_default();
         format!(
-            "redis at {}, namespace {}, durability {durability} ({promise})",
+            "redis at {}{server}, namespace {}, durability {durability} ({promise})",
             self.link.place, self.link.namespace
         )
     }

@@ -12,6 +12,7 @@ use redis::Value;
 
 use super::fault;
 use super::link::{Connection, Link, run};
+use super::server::Server;
 use crate::config::RedisDurability;
 use crate::store::StoreError;
 
@@ -26,9 +27,15 @@ pub(super) fn demanded(link: &Link) -> usize {
     }
 }
 
-/// Refuses a change that too few replicas could get.
-pub(super) fn enough(link: &Link, connected: usize) -> Result<(), StoreError> {
-    let demanded = demanded(link);
+/// Refuses a change that too few replicas could get, or that nobody could be sure of.
+pub(super) fn enough(link: &Link, server: &Server) -> Result<(), StoreError> {
+    let (demanded, connected) = (demanded(link), server.replicas);
+    if server.wait_denied {
+        return Err(StoreError::Unavailable(format!(
+            "nothing was changed: store.durability = \"{}\" needs WAIT, which the user at {} may not run",
+            link.settings.durability, link.place
+        )));
+    }
     if connected >= demanded {
         return Ok(());
     }

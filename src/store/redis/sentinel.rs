@@ -61,7 +61,11 @@ impl Sentinels {
         for member in &self.members {
             let (member, connector) = (Arc::clone(member), Arc::clone(&self.connector));
             let master = self.master.clone();
-            asked.spawn(async move { (member.address.clone(), member.ask(&connector, &master).await) });
+            asked.spawn(async move {
+                let answer = tokio::time::timeout(connector.longest(), member.ask(&connector, &master)).await;
+                let late = || Err(format!("sentinel {} does not answer", member.address));
+                (member.address.clone(), answer.unwrap_or_else(|_| late()))
+            });
         }
         let needed = self.members.len() / 2 + 1;
         let mut votes: HashMap<ServerAddress, usize> = HashMap::new();

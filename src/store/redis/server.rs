@@ -15,7 +15,7 @@ use super::fault::{self, Fault};
 use super::forms::{self, SCHEMA, damaged};
 use super::link::{Connection, Link, run};
 use super::replicas;
-use crate::config::RedisDurability;
+use crate::config::{RedisDurability, RedisTls};
 use crate::store::{AuditMac, Epoch, StoreError};
 
 type Answers = std::vec::IntoIter<Result<Value, RedisError>>;
@@ -25,6 +25,8 @@ type Answers = std::vec::IntoIter<Result<Value, RedisError>>;
 pub(super) struct Server {
     /// Whether an ACL or the provider keeps us from CONFIG GET.
     pub(super) config_denied: bool,
+    /// Whether an ACL keeps us from WAIT, where it would be needed.
+    pub(super) wait_denied: bool,
     /// Replicas that are connected to it.
     pub(super) replicas: usize,
     appendonly: Option<String>,
@@ -41,7 +43,11 @@ impl Server {
         };
         let RedisDurability::Replicas(demanded) = durability else { return persistence };
         let short = usize::try_from(demanded).is_ok_and(|demanded| self.replicas < demanded);
-        let short = if short { ", so changes are refused" } else { "" };
+        let short = match (self.wait_denied, short) {
+            (true, _) => ", and WAIT is denied, so changes are refused",
+            (false, true) => ", so changes are refused",
+            (false, false) => "",
+        };
         format!("replicas connected: {}{short}; {persistence}", self.replicas)
     }
 }
@@ -52,7 +58,7 @@ pub(super) async fn inspect(link: &Link, connection: &mut Connection) -> Result<
     read.arg(&link.names.meta).arg(&["epoch", "schema", "kek", "kek_check"]);
     // Before the check: a node of a Cluster says only now which one it is to be made of.
     let meta = match run(link, connection, &link.names.meta, &read).await {
-        Err(lost @ Fault::Lost(_)) => return Err(lost.into()),
+        Err(lost @ Fault::Lost(_)) => return Err(unwelcome(link, lost)),
         answer => answer,
     };
     let server = check(link, connection).await?;
@@ -63,6 +69,22 @@ pub(super) async fn inspect(link: &Link, connection: &mut Connection) -> Result<
         check_kek(link, &epoch, forms::text(kek), forms::text(check))?;
     }
     Ok(server)
+}
+
+/// A server that goes without a word at the first question: under TLS 1.3, that is how it says that it wanted
+/// another certificate of ours (RFC 8446, section 4.4.2.4).
+pub(super) fn unwelcome(link: &Link, fault: Fault) -> StoreError {
+    let hint = match &link.settings.tls {
+        None => "",
+        Some(RedisTls { client: None, .. }) => {
+            "; where it asks for a certificate, set store.cert_file and store.key_file"
+        }
+        Some(_) => "; it may have refused the certificate in store.cert_file",
+    };
+    match fault {
+        Fault::Lost(why) => StoreError::Unavailable(format!("{why}{hint}")),
+        answered => answered.into(),
+    }
 }
 
 /// Checks that the server may be written to now: its role and settings.
@@ -80,15 +102,8 @@ pub(super) async fn check(link: &Link, connection: &mut MultiplexedConnection) -
     let mut answers = ask(link, connection, &questions).await?;
     let replicas = check_standing(link, &mut answers)?;
     let [policy, appendonly, appendfsync] = [answers.next(), answers.next(), answers.next()].map(setting);
-    let server = Server { config_denied: policy.is_none(), replicas, appendonly, appendfsync };
-    if let Some(Err(denied)) = answers.next() {
-        return Err(StoreError::Unavailable(format!(
-            "store.durability = \"{}\" needs WAIT: {}",
-            link.settings.durability,
-            StoreError::from(fault::of_command(&link.place, "", &denied))
-        ))
-        .into());
-    }
+    let wait_denied = matches!(answers.next(), Some(Err(_)));
+    let server = Server { config_denied: policy.is_none(), wait_denied, replicas, appendonly, appendfsync };
     if let Some(policy) = policy.filter(|policy| policy != "noeviction") {
         return Err(StoreError::Unavailable(format!(
             "{} has maxmemory-policy {policy}, which may evict keys; set it to noeviction",
