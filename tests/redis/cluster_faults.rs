@@ -8,13 +8,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign::config::{RedisConfig, Topology};
+use countersign::secret::Secret;
 use countersign::store::redis::RedisStore;
 use countersign::store::{AuditMac, Position, Store, StoreError};
 
 use super::sidecar::{Key, RECOVERY, Sidecar, TOO_LONG};
 use crate::support::redis::{Server, keyring, local, namespace, now, shared as standalone, soon};
-use crate::support::redis_cluster::{Cluster, shared};
-use crate::support::store_conformance::steps::{change, commit};
+use crate::support::redis_cluster::{Cluster, Migration, shared};
+use crate::support::store_conformance::steps::{
+    change, commit, commit_ops, delete, put, put_with, snapshot, workspace,
+};
 
 /// Beyond the two seconds for which a store waits for a cluster to settle; far below `keys.max_stale`.
 const AT_ONCE: Duration = Duration::from_secs(15);
@@ -199,4 +202,39 @@ async fn the_wrong_arrangement_is_named() {
     assert!(why.contains("redis+cluster://"), "{why}");
     let why = seeded(&[standalone().port], &namespace).head().await.unwrap_err().to_string();
     assert!(why.contains("cluster support disabled"), "{why}");
+}
+
+/// Makes the users that the docs name at every node, for this namespace, and gives settings as one of them.
+fn documented(user: &str, namespace: &str) -> RedisConfig {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/redis.md")).unwrap();
+    let rule = |line: &str| line.strip_prefix(&format!("ACL SETUSER {user} ")).map(str::to_owned);
+    let rules: Vec<String> = docs.lines().filter_map(rule).collect();
+    let name = format!("{user}-{namespace}");
+    for rule in rules {
+        let rule = rule.replace(">PASSWORD", ">secret").replace("{countersign}", &format!("{{{namespace}}}"));
+        let words: Vec<&str> = ["ACL", "SETUSER", &name].into_iter().chain(rule.split_whitespace()).collect();
+        shared().nodes.iter().for_each(|node| node.do_it(&words));
+    }
+    RedisConfig { user: Some(name), password: Some(Secret::from_text("secret")), ..shared().settings() }
+}
+
+#[tokio::test]
+async fn the_documented_users_may_do_what_a_cluster_asks_of_them_and_no_more() {
+    let namespace = namespace();
+    let over = |user| -> Arc<dyn Store> {
+        Arc::new(RedisStore::new(documented(user, &namespace), &namespace, keyring()))
+    };
+    let (all, data) = (over("countersign"), over("countersign-data"));
+    let epoch = all.init().await.unwrap();
+    commit_ops(&all, [put_with(workspace(1), 1, &["name/one"], &[])]).await;
+    let migration = shared().migration(&namespace);
+    for step in [Migration::begin, Migration::carry_the_rest, Migration::end] {
+        step(&migration);
+        commit_ops(&all, [put(workspace(2), 1)]).await;
+        let (head, records) = snapshot(&data).await;
+        assert_eq!(records.len(), 2);
+        data.follow(epoch, head.position, head.mac).await.unwrap();
+        assert!(commit(&data, change([delete(workspace(2), 1, &[])])).await.is_err());
+        commit_ops(&all, [delete(workspace(2), 1, &[])]).await;
+    }
 }

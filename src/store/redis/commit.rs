@@ -9,9 +9,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::connection::Connection;
 use super::fault::Fault;
 use super::forms::{self, damaged, mac_text};
-use super::link::{Connection, Link};
+use super::link::Link;
 use super::script::{Answer, COMMIT};
 use super::{read, replicas, server};
 use crate::keys::record::RecordKey;

@@ -11,8 +11,9 @@ use redis::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
+use super::connection::Connection;
 use super::forms::{self, Entry, damaged};
-use super::link::{Connection, Link, run};
+use super::link::{Link, run};
 use super::{read, server};
 use crate::store::{AuditMac, Epoch, Followed, HEARTBEAT, Head, LogEntry, Position, StoreError};
 

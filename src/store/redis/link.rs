@@ -7,7 +7,6 @@
 //! never used again.
 
 use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,87 +19,15 @@ use tokio::sync::MutexGuard;
 
 use super::address::Whereabouts;
 use super::connect::{Connector, Login};
+use super::connection::Connection;
 use super::fault::{self, Fault};
 use super::forms::Names;
-use super::redirect::{self, Aside};
+use super::redirect;
 use super::replicas;
 use super::server::{self, Server};
 use crate::config::{RedisConfig, ServerAddress};
 use crate::store::StoreError;
 use crate::store::seal::Keyring;
-
-/// A connection that knows where it leads. What it is of in Redis's client is what it derefs to.
-#[derive(Clone)]
-pub(super) struct Connection {
-    redis: MultiplexedConnection,
-    address: Arc<ServerAddress>,
-    /// For an ordinary answer.
-    answer: Duration,
-    /// Whether it passed every check: before that it is asked once, and nothing is waited for.
-    checked: bool,
-    /// In a Cluster: who gave the last answer, where it was not the server at its end, and a connection there.
-    elsewhere: Option<ServerAddress>,
-    aside: Aside,
-}
-
-impl Connection {
-    /// The server at its end.
-    pub(super) fn address(&self) -> &ServerAddress {
-        &self.address
-    }
-
-    /// How long an ordinary answer may take.
-    pub(super) fn answer(&self) -> Duration {
-        self.answer
-    }
-
-    pub(super) fn set_answer(&mut self, answer: Duration) {
-        self.answer = answer;
-        self.redis.set_response_timeout(answer);
-    }
-
-    pub(super) fn is_checked(&self) -> bool {
-        self.checked
-    }
-
-    pub(super) fn aside(&self) -> &Aside {
-        &self.aside
-    }
-
-    /// Who gave the last answer about a key: the server at its end, or the node to which that key has gone.
-    pub(super) fn answering(&self) -> &ServerAddress {
-        self.elsewhere.as_ref().unwrap_or(&self.address)
-    }
-
-    pub(super) fn answered_by(&mut self, node: &ServerAddress) {
-        self.elsewhere = (*node != *self.address).then(|| node.clone());
-    }
-
-    /// The bare connection to [`Connection::answering`], for what is about a server and not about a key.
-    pub(super) async fn there(&self) -> MultiplexedConnection {
-        if let Some(node) = &self.elsewhere
-            && let Some((there, open)) = &*self.aside.lock().await
-            && there == node
-        {
-            return open.clone();
-        }
-        self.redis.clone()
-    }
-}
-
-impl Deref for Connection {
-    type Target = MultiplexedConnection;
-
-    fn deref(&self) -> &MultiplexedConnection {
-        &self.redis
-    }
-}
-
-impl DerefMut for Connection {
-    fn deref_mut(&mut self) -> &mut MultiplexedConnection {
-        &mut self.redis
-    }
-}
 
 /// What a kept connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -171,40 +98,27 @@ impl Link {
     /// The same, to the server at this address, or, in a Cluster, to the one that it names.
     async fn open_at(&self, address: ServerAddress, answer: Duration) -> Result<Connection, StoreError> {
         let redis = self.connector.connect(&address, Login::Store, answer).await?;
-        let (address, aside) = (Arc::new(address), Aside::default());
-        let mut connection = Connection { redis, address, answer, checked: false, elsewhere: None, aside };
+        let mut connection = Connection::new(redis, address, answer);
         let server = server::inspect(self, &mut connection).await?;
-        self.note(server);
-        connection.checked = true;
+        self.note(connection.address(), server);
+        connection.set_checked();
         Ok(connection)
     }
 
-    /// Makes it a connection to this node of the same Cluster, which has the same namespace.
-    pub(super) async fn lead_to(
-        &self,
-        connection: &mut Connection,
-        owner: ServerAddress,
-    ) -> Result<(), StoreError> {
-        let redis = self.reach(&owner, connection.answer).await?;
-        let (address, aside) = (Arc::new(owner), Aside::default());
-        *connection = Connection { redis, address, elsewhere: None, aside, ..connection.clone() };
-        Ok(())
-    }
-
-    /// A bare connection to a server that passed every check but of the namespace.
+    /// A bare connection to another node of the same Cluster that passed every check but of the namespace.
     pub(super) async fn reach(
         &self,
-        address: &ServerAddress,
+        node: &ServerAddress,
         answer: Duration,
     ) -> Result<MultiplexedConnection, StoreError> {
-        let mut redis = self.connector.connect(address, Login::Store, answer).await?;
+        let mut redis = self.connector.connect(node, Login::Store, answer).await?;
         let server = server::check(self, &mut redis).await;
         let server = server.map_err(|fault| server::unwelcome(self, fault))?;
-        self.note(server);
+        self.note(&Arc::new(node.clone()), server);
         Ok(redis)
     }
 
-    fn note(&self, server: Server) {
+    fn note(&self, address: &Arc<ServerAddress>, server: Server) {
         if server.config_denied && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 server = %self.place,
@@ -212,7 +126,7 @@ impl Link {
             );
         }
         let replicas = server.replicas;
-        *self.server.lock() = Some((Arc::clone(&connection.address), server));
+        *self.server.lock() = Some((Arc::clone(address), server));
         self.saw_replicas(replicas);
     }
 

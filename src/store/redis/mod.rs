@@ -2,9 +2,10 @@
 //!
 //! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). The only folder that
 //! names Redis commands, and no type of the client leaves it. Its files: `link.rs` (which connection for what),
-//! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs` and `tls.rs` (a connection to
-//! it), `server.rs` and `replicas.rs` (what a server must be and have), `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
-//! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
+//! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs`, `tls.rs` and `connection.rs` (a
+//! connection to it), `redirect.rs` (commands in a Cluster), `server.rs` and `replicas.rs` (what a server must be
+//! and have), `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs`
+//! (reading), `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
 //! - nobody but a master that evicts nothing is believed.
@@ -12,6 +13,7 @@
 mod address;
 mod commit;
 mod connect;
+mod connection;
 mod fault;
 mod follow;
 mod forms;
@@ -23,6 +25,8 @@ mod script;
 mod sentinel;
 mod server;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::sync::Arc;
@@ -36,9 +40,10 @@ use super::{
     StoreFuture,
 };
 use crate::config::RedisConfig;
+use connection::Connection;
 use follow::Tail;
 use forms::SCHEMA;
-use link::{Connection, Link};
+use link::Link;
 use script::{Answer, INIT};
 
 /// A store in Redis. Needs a tokio runtime with I/O and time enabled.

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use redis::{Cmd, Value};
 use uuid::Uuid;
 
+use super::connection::Connection;
 use super::forms::{self, damaged};
-use super::link::{Connection, Link, run};
+use super::link::{Link, run};
 use crate::store::{AuditEntry, AuditLink, Epoch, Head, Position, RecordSink, StoreError};
 
 /// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.

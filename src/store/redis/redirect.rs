@@ -14,13 +14,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::time::Instant;
 
+use super::connection::Connection;
 use super::fault::{self, Fault};
 use super::forms::damaged;
-use super::link::{Connection, Link};
+use super::link::Link;
 use super::slots::{Redirect, Slots};
 use crate::config::ServerAddress;
 
@@ -30,9 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(25);
 /// Owners that are followed without a pause. More of them are nodes that disagree.
 const MOVES: u32 = 4;
-
-/// A connection to the node to which a slot is being moved, kept for as long as the one to its owner.
-pub(super) type Aside = Arc<tokio::sync::Mutex<Option<(ServerAddress, MultiplexedConnection)>>>;
 
 /// Runs a command that touches `key`. The connection leads to the owner afterwards, whoever that was before.
 pub(super) async fn run(
@@ -51,10 +48,11 @@ pub(super) async fn run(
         };
         let redirect = Redirect::of(&error, &asked);
         if let Some(Redirect::Moved(owner)) = &redirect
-            && owner != connection.address()
+            && *owner != **connection.address()
         {
             slots.learn(owner);
-            link.lead_to(connection, owner.clone()).await?;
+            let there = link.reach(owner, connection.answer()).await?;
+            connection.lead_to(owner.clone(), there);
             moves += 1;
             if moves <= MOVES {
                 continue;
@@ -73,8 +71,8 @@ async fn ask(
     connection: &mut Connection,
     key: &str,
     command: &Cmd,
-) -> Result<Result<Value, (RedisError, ServerAddress)>, Fault> {
-    let owner = connection.address().clone();
+) -> Result<Result<Value, (RedisError, Arc<ServerAddress>)>, Fault> {
+    let owner = Arc::clone(connection.address());
     let answer: Result<Value, RedisError> = command.query_async(&mut **connection).await;
     connection.answered_by(&owner);
     let Err(error) = answer else { return Ok(answer.map_err(|error| (error, owner))) };
@@ -98,7 +96,7 @@ async fn ask(
     match answers.map(|mut answers| answers.pop()) {
         Ok(Some(answer)) => Ok(Ok(answer)),
         Ok(None) => Err(damaged("the answer to ASKING").into()),
-        Err(error) => Ok(Err((error, there))),
+        Err(error) => Ok(Err((error, Arc::new(there)))),
     }
 }
 

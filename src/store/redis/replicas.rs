@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::connection::Connection;
 use super::fault;
-use super::link::{Connection, Link, run};
+use super::link::{Link, run};
 use super::server::Server;
 use crate::config::RedisDurability;
 use crate::store::StoreError;

@@ -8,9 +8,10 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
+use super::connection::Connection;
 use super::fault::Fault;
 use super::forms::{self, damaged};
-use super::link::{Connection, Link, run};
+use super::link::{Link, run};
 
 /// A script with its digest.
 pub(super) struct Lua {

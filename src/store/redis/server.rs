@@ -11,9 +11,10 @@ use redis::{Pipeline, RedisError, Value};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::connection::Connection;
 use super::fault::{self, Fault};
 use super::forms::{self, SCHEMA, damaged};
-use super::link::{Connection, Link, run};
+use super::link::{Link, run};
 use super::replicas;
 use crate::config::{RedisDurability, RedisTls};
 use crate::store::{AuditMac, Epoch, StoreError};
