@@ -190,6 +190,7 @@ async fn sentinels_are_asked_under_tls_too() {
 mod conformance {
     use std::sync::{Arc, OnceLock};
 
+    use countersign::config::RedisConfig;
     use countersign::store::redis::RedisStore;
 
     use super::Secured;
@@ -204,7 +205,11 @@ mod conformance {
             secured.server.end_with_us();
             secured
         });
-        let store = RedisStore::new(secured.settings(None), &namespace(), keyring());
+        // Handshakes cost a busy machine more than the defaults allow for.
+        let long = std::time::Duration::from_secs(10);
+        let settings = secured.settings(None);
+        let settings = RedisConfig { connect_timeout: long, response_timeout: long, ..settings };
+        let store = RedisStore::new(settings, &namespace(), keyring());
         Fresh { store: Arc::new(store), keep: Box::new(()) }
     }
 

@@ -42,8 +42,8 @@ impl Whereabouts {
         })
     }
 
-    /// Whether a connection to this address may be relied on still: an error where others say otherwise, or
-    /// where nobody can tell. At most one heartbeat old.
+    /// Whether a connection to this address may be relied on now: an error where others say otherwise, or
+    /// where nobody can tell.
     pub(super) async fn confirm(&self, address: &ServerAddress) -> Result<(), StoreError> {
         match self {
             Self::Sentinels(sentinels) => sentinels.confirm(address).await,

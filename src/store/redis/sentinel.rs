@@ -3,9 +3,9 @@
 //! Not Sentinel's own vote, which decides a failover: this asks what came of it. Redis documentation:
 //! "Guidelines for Redis clients with support for Redis Sentinel". A client that believes the first sentinel that
 //! answers follows a former master that was cut off together with it; here an address counts only when more
-//! than half of all configured sentinels name it, and for one heartbeat. Invariants: all are asked at once, and
-//! a slow one is waited for only where its vote is needed; a connection to a sentinel whose answer did not come
-//! is never used again.
+//! than half of all configured sentinels name it: for each new connection, before each change, and once a
+//! heartbeat for the connection that follows the log. Invariants: all are asked at once, and a slow one is waited
+//! for only where its vote is needed; a connection to a sentinel whose answer did not come is never used again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,26 +15,20 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use tokio::runtime::{self, Handle};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::connect::{Connector, Login};
 use super::fault;
 use super::forms;
 use crate::config::ServerAddress;
-use crate::store::{HEARTBEAT, StoreError};
+use crate::store::StoreError;
 
 /// The sentinels, and what they said last.
 pub(super) struct Sentinels {
     members: Vec<Arc<Member>>,
     master: String,
     connector: Arc<Connector>,
-    named: Mutex<Option<Named>>,
-}
-
-/// The master that a majority named.
-struct Named {
-    address: ServerAddress,
-    at: Instant,
+    /// The master that a majority named last.
+    named: Mutex<Option<ServerAddress>>,
 }
 
 /// One sentinel.
@@ -78,7 +72,7 @@ impl Sentinels {
                     let count = votes.entry(address.clone()).or_default();
                     *count += 1;
                     if *count >= needed {
-                        *self.named.lock() = Some(Named { address: address.clone(), at: Instant::now() });
+                        *self.named.lock() = Some(address.clone());
                         return Ok(address);
                     }
                 }
@@ -94,12 +88,9 @@ impl Sentinels {
         )))
     }
 
-    /// Whether a majority named this address within the last heartbeat, or does so now.
+    /// Whether a majority names this address now. What it said a moment ago is not enough: a change that a
+    /// former master takes after the failover is lost.
     pub(super) async fn confirm(&self, address: &ServerAddress) -> Result<(), StoreError> {
-        let lately = |named: &Named| named.address == *address && named.at.elapsed() < HEARTBEAT;
-        if self.named.lock().as_ref().is_some_and(lately) {
-            return Ok(());
-        }
         let master = self.master().await?;
         if master == *address {
             return Ok(());
@@ -112,7 +103,7 @@ impl Sentinels {
 
     /// Whether the last majority named another one.
     pub(super) fn has_left(&self, address: &ServerAddress) -> bool {
-        self.named.lock().as_ref().is_some_and(|named| named.address != *address)
+        self.named.lock().as_ref().is_some_and(|named| named != address)
     }
 }
 
