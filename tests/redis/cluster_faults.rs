@@ -104,8 +104,12 @@ async fn a_master_that_dies_is_replaced_by_its_replica_and_comes_back_as_one() {
     let migration = cluster.migration("ns");
     migration.begin();
     migration.carry_the_rest();
-    sidecar.delete(&revoked).await;
     let (dead, heir) = (migration.to, cluster.replica_of(migration.to));
+    heir.freeze();
+    let refused = sidecar.try_create().await.map(|_| ()).unwrap_err().to_string();
+    heir.thaw();
+    assert!(refused.contains("unknown"), "{refused}");
+    sidecar.delete(&revoked).await;
     migration.end();
     let load = [(Load::of(&[&sidecar], &key), 200), (Load::of(&[&sidecar], &revoked), 401)];
     dead.kill();
