@@ -65,8 +65,11 @@ impl Cluster {
         }
     }
 
+    /// Patient: what is tested here is the way of a command, not how soon a silent server is given up.
     pub(crate) fn settings(&self) -> RedisConfig {
-        RedisConfig::at(Topology::Cluster { seeds: self.nodes.iter().map(|node| local(node.port)).collect() })
+        let seeds = self.nodes.iter().map(|node| local(node.port)).collect();
+        let response_timeout = Duration::from_secs(10);
+        RedisConfig { response_timeout, ..RedisConfig::at(Topology::Cluster { seeds }) }
     }
 
     pub(crate) fn store(&self, namespace: &str) -> Arc<RedisStore> {
