@@ -3,8 +3,8 @@
 //! Not what a refusal means (`slots.rs`), nor what commands are for. Everything that is asked about our keys passes
 //! through [`run`], so a slot that moves is met here and nowhere else. Redis Cluster specification, "MOVED
 //! Redirection", "ASK redirection", "Multi-keys operations". Invariants: a command is sent on only where the
-//! answer says that nothing was done; a node is asked only after it passed the checks of `server.rs`; waiting for
-//! what passes ends after [`PATIENCE`].
+//! answer says that nothing was done; the answer of a node counts only once it passed the checks of `server.rs`;
+//! waiting for what passes ends after [`PATIENCE`].
 //!
 //! Small and ours rather than the cluster client of the crate, because that one opens, shares and replaces
 //! connections by itself: there would be no place to check a server before it is believed, no connection of
