@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::fault::Expected;
 use super::reader::{Raw, Section};
-use super::store_url::{self, StoreUrl};
+use super::store_url::{self, ServerAddress, StoreUrl, Topology};
 use super::units;
 use crate::secret::Secret;
 
@@ -53,45 +53,6 @@ impl fmt::Display for RedisDurability {
             Self::Replicas(count) => write!(f, "replicas:{count}"),
         }
     }
-}
-
-/// Where one server is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerAddress {
-    /// A name or an IP address, without the brackets of IPv6.
-    pub host: String,
-    /// Not 0.
-    pub port: u16,
-}
-
-/// `host:port`, an IPv6 address in brackets.
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// How the servers are arranged. Lists are never empty and name each server once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Topology {
-    /// One server.
-    Standalone(ServerAddress),
-    /// A master with replicas; sentinels say which one it is now.
-    Sentinel {
-        /// All sentinels: the master is what a majority of them says.
-        sentinels: Vec<ServerAddress>,
-        /// The name under which they know the master.
-        master: String,
-    },
-    /// A Redis Cluster.
-    Cluster {
-        /// Some of its nodes: the others are learnt from them.
-        seeds: Vec<ServerAddress>,
-    },
 }
 
 /// The files of TLS, all PEM, all read for each connection.
