@@ -29,9 +29,10 @@ pub use fault::{Fault, Faults};
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use ports::{AdminConfig, ListenerConfig, OpsConfig};
-pub use redis::{RedisConfig, RedisDurability, RedisTls, ServerAddress, Topology};
+pub use redis::{RedisConfig, RedisDurability, RedisTls};
 pub use role::Role;
 pub use store::{InitPolicy, KeysConfig, StoreBackend, StoreConfig, kek_id};
+pub use store_url::{ServerAddress, Topology};
 pub use units::{show_bytes, show_duration};
 pub use upstream::{UpstreamConfig, UpstreamTarget};
 

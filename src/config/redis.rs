@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::fault::Expected;
 use super::reader::{Raw, Section};
-use super::store_url::{self, StoreUrl};
+use super::store_url::{self, ServerAddress, StoreUrl, Topology};
 use super::units;
 use crate::secret::Secret;
 
@@ -53,45 +53,6 @@ impl fmt::Display for RedisDurability {
             Self::Replicas(count) => write!(f, "replicas:{count}"),
         }
     }
-}
-
-/// Where one server is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerAddress {
-    /// A name or an IP address, without the brackets of IPv6.
-    pub host: String,
-    /// Not 0.
-    pub port: u16,
-}
-
-/// `host:port`, an IPv6 address in brackets.
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// How the servers are arranged. Lists are never empty and name each server once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Topology {
-    /// One server.
-    Standalone(ServerAddress),
-    /// A master with replicas; sentinels say which one it is now.
-    Sentinel {
-        /// All sentinels: the master is what a majority of them says.
-        sentinels: Vec<ServerAddress>,
-        /// The name under which they know the master.
-        master: String,
-    },
-    /// A Redis Cluster.
-    Cluster {
-        /// Some of its nodes: the others are learnt from them.
-        seeds: Vec<ServerAddress>,
-    },
 }
 
 /// The files of TLS, all PEM, all read for each connection.
@@ -248,32 +209,32 @@ pub(super) fn check(section: &mut Section<'_>, used: bool) -> Option<RedisConfig
 
 /// `used`: whether the URL asks for TLS; `None` where it could not be read.
 fn tls(section: &mut Section<'_>, used: Option<bool>) -> Option<RedisTls> {
-    let [ca_file, cert_file, key_file] =
-        ["ca_file", "cert_file", "key_file"].map(|key| (key, section.optional(key, units::path)));
+    let ca_file = section.optional("ca_file", units::path);
+    let cert_file = section.optional("cert_file", units::path);
+    let key_file = section.optional("key_file", units::path);
+    let given = [
+        ("ca_file", ca_file.is_some()),
+        ("cert_file", cert_file.is_some()),
+        ("key_file", key_file.is_some()),
+    ];
     if used == Some(false) {
-        for (key, _) in [&ca_file, &cert_file, &key_file].into_iter().filter(|(_, file)| file.is_some()) {
-            section.fault(key, "a store.url that begins with rediss beside it");
-        }
+        useless(section, &given, "a store.url that begins with rediss beside it");
         return None;
     }
-    if used == Some(true) && ca_file.1.is_none() {
+    if used == Some(true) && ca_file.is_none() {
         let what = "the PEM file of the authorities that the server's certificate leads to, because store.url \
                     begins with rediss";
         section.fault("ca_file", what);
     }
-    let client = match (cert_file.1, key_file.1) {
+    let client = match (cert_file, key_file) {
         (Some(cert), Some(key)) => Some((cert, key)),
-        (None, None) => None,
-        (Some(_), None) => {
-            section.fault("cert_file", "store.key_file beside it");
-            None
-        }
-        (None, Some(_)) => {
-            section.fault("key_file", "store.cert_file beside it");
+        (cert, key) => {
+            useless(section, &[("cert_file", cert.is_some())], "store.key_file beside it");
+            useless(section, &[("key_file", key.is_some())], "store.cert_file beside it");
             None
         }
     };
-    Some(RedisTls { ca_file: ca_file.1?, client })
+    Some(RedisTls { ca_file: ca_file?, client })
 }
 
 fn sentinel_login(section: &mut Section<'_>, url: Option<&StoreUrl>) -> (Option<String>, Option<PathBuf>) {
@@ -282,17 +243,20 @@ fn sentinel_login(section: &mut Section<'_>, url: Option<&StoreUrl>) -> (Option<
         _ => Err(Expected::new("the name of an ACL user")),
     });
     let file = section.optional("sentinel_password_file", units::path);
+    let given = [("sentinel_user", user.is_some()), ("sentinel_password_file", file.is_some())];
     if url.is_some_and(|url| !matches!(url.topology, Topology::Sentinel { .. })) {
-        for (key, _) in [("sentinel_user", user.is_some()), ("sentinel_password_file", file.is_some())]
-            .into_iter()
-            .filter(|(_, given)| *given)
-        {
-            section.fault(key, "a store.url with +sentinel beside it");
-        }
-    } else if user.is_some() && file.is_none() {
-        section.fault("sentinel_user", "store.sentinel_password_file beside it");
+        useless(section, &given, "a store.url with +sentinel beside it");
+    } else if file.is_none() {
+        useless(section, &given, "store.sentinel_password_file beside it");
     }
     (user, file)
+}
+
+/// Records that the options that are given lack what they go with.
+fn useless(section: &Section<'_>, options: &[(&'static str, bool)], expected: &str) {
+    for (key, _) in options.iter().filter(|(_, given)| *given) {
+        section.fault(key, expected);
+    }
 }
 
 fn durability(raw: &Raw<'_>) -> Result<RedisDurability, Expected> {

@@ -12,12 +12,12 @@
 //! no part of a login is repeated in a fault.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
 use super::fault::Expected;
 use super::reader::Raw;
-use super::redis::{ServerAddress, Topology};
 use super::upstream::split_port;
 use crate::secret::Secret;
 
@@ -27,6 +27,45 @@ pub(super) const PORT: u16 = 6379;
 pub(super) const SENTINEL_PORT: u16 = 26379;
 /// Servers in one URL: more than anybody runs, and few enough to ask all of them at once.
 const SERVERS: usize = 32;
+
+/// Where one server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerAddress {
+    /// A name or an IP address, without the brackets of IPv6.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+/// `host:port`, an IPv6 address in brackets.
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How the servers are arranged. Lists are never empty and name each server once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// One server.
+    Standalone(ServerAddress),
+    /// A master with replicas; sentinels say which one it is now.
+    Sentinel {
+        /// All sentinels: the master is what a majority of them says.
+        sentinels: Vec<ServerAddress>,
+        /// The name under which they know the master.
+        master: String,
+    },
+    /// A Redis Cluster.
+    Cluster {
+        /// Some of its nodes: the others are learnt from them.
+        seeds: Vec<ServerAddress>,
+    },
+}
 
 /// What the URL says.
 pub(super) struct StoreUrl {

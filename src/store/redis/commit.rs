@@ -39,7 +39,7 @@ pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> R
             let position = interpret(link, answer).await?;
             let had = replicas::have_it(link, &mut connection).await;
             if had.is_err() {
-                // Its answer may come yet, and would be taken for that of the next command.
+                // The server may be waiting on it still, and would hold up the next commit.
                 link.forget_committing().await;
             }
             return had.map(|()| position);
