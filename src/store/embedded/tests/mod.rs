@@ -1,5 +1,10 @@
 //! What needs a look inside: storage that fails, a log that is trimmed, files that are not as they should be.
 
+mod crashes;
+mod disk;
+mod faults;
+mod model;
+
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
@@ -12,9 +17,11 @@ use redb::{BackendError, Database, ReadableDatabase, StorageBackend, TableDefini
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use self::disk::Disk;
 use super::tables::{CLAIMS, LOG, META, META_EPOCH, META_SCHEMA, RECORDS, SCHEMA, key_bytes, record_bytes};
 use super::{EmbeddedStore, file};
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::seal::Keyring;
 use crate::store::{AuditLink, AuditMac, Change, Followed, Op, Position, Store, StoreError};
 
 const WELL: u8 = 0;
@@ -100,6 +107,23 @@ fn faulty(path: &Path) -> (EmbeddedStore, Arc<AtomicU8>) {
         file::over_storage(Faulty { file: FileBackend::new(opened)?, mode: Arc::clone(&told), filled })
     };
     (EmbeddedStore::assemble(path, "ns", Box::new(opener), 100).unwrap(), mode)
+}
+
+/// A store whose file is on this disk; what stands under the path is only its name.
+fn on_disk(path: &Path, disk: &Disk) -> Result<EmbeddedStore, StoreError> {
+    if !path.exists() {
+        std::fs::write(path, "on a disk in memory").unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let disk = disk.clone();
+    let opener = move |_name: File| file::over_storage(disk.clone());
+    EmbeddedStore::assemble(path, "ns", Box::new(opener), 1_000_000)
+}
+
+fn keyring() -> Arc<Keyring> {
+    let dir = TempDir::new().unwrap();
+    Keyring::create(dir.path(), "k").unwrap();
+    Arc::new(Keyring::load(dir.path(), None).unwrap())
 }
 
 fn key(n: u128) -> RecordKey {
