@@ -7,6 +7,8 @@
 pub mod check;
 pub mod client;
 pub mod dev;
+pub mod export;
+pub mod import;
 pub mod keks;
 mod scheme_text;
 pub mod schemes;
@@ -16,6 +18,7 @@ pub mod store;
 pub mod verify;
 
 mod inputs;
+mod progress;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -89,6 +92,21 @@ enum Command {
     /// Manage the store that records live in.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Write the whole key set of a store to one sealed file, to keep or to move.
+    ///
+    /// The file (mode 0600) holds every workspace, webhook key and integration as the store does: secrets sealed under the
+    /// key-encryption keys (KEKs), the whole under a MAC. Without those keys, whose ids are printed, it is of no
+    /// use: keep them too, and elsewhere. The audit log stays where it is; the file says where it stood.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
+    /// Put an exported key set into an empty store, of any kind and any namespace.
+    ///
+    /// Opens the file with the key-encryption keys (KEKs) that it needs, checks the whole of it, and seals every secret
+    /// anew with keys.seal_with of this configuration. The namespace must be empty: one that was initialised and
+    /// holds nothing else will do. The set counts only when it is there as a whole, so an import that was
+    /// interrupted is simply run again. Sidecars that run on the store take the set without a restart.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::ImportArgs),
     /// Manage key-encryption keys (KEKs), which seal the secrets in the store.
     #[command(subcommand)]
     Keks(KeksCommand),
@@ -274,6 +292,8 @@ fn dispatch(command: Command) -> Exit {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Store(StoreCommand::Init(args)) => store::init(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Keks(KeksCommand::New(args)) => keks::new(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),

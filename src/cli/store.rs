@@ -19,11 +19,19 @@ pub fn init(args: &ConfigArgs) -> Exit {
         }
         Err(error) => {
             super::complain(&error.to_string());
-            match (error, &loaded.config.store.backend) {
-                (OpenError::Store(StoreError::Unavailable(_)), StoreBackend::Redis(_)) => Exit::Unreachable,
+            match error {
+                OpenError::Store(error) => exit_of(&error, &loaded.config),
                 _ => Exit::Failed,
             }
         }
+    }
+}
+
+/// How a command ends that its store has failed.
+pub(super) fn exit_of(error: &StoreError, config: &Config) -> Exit {
+    match (error, &config.store.backend) {
+        (StoreError::Unavailable(_), StoreBackend::Redis(_)) => Exit::Unreachable,
+        _ => Exit::Failed,
     }
 }
 

@@ -12,6 +12,8 @@ pub mod embedded;
 pub mod open;
 pub mod redis;
 pub mod seal;
+pub mod staging;
+pub mod transfer;
 pub mod writer;
 
 use std::future::Future;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::staging::{Mark, Staging};
 use crate::keys::record::RecordKey;
 
 /// How long [`Store::follow`] waits when there is nothing new. Also the period of the sign of life that
@@ -207,6 +210,20 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`Store::head`].
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>>;
+
+    /// How many records there are, those of kinds that this version does not know included.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn count(&self) -> StoreFuture<'_, u64>;
+
+    /// One step of putting a whole key set in place. Needs no epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::Occupied`] where the namespace is not free; [`StoreError::Overtaken`] where another set was
+    /// begun since; [`StoreError::Conflict`] where two records of the set have one key or one claim;
+    /// [`StoreError::Unavailable`] as for [`Store::commit`]: beginning anew is always safe.
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()>;
 }
 
 /// What can go wrong with a store. All but [`StoreError::Conflict`] and [`StoreError::HeadMoved`] are
@@ -241,8 +258,23 @@ pub enum StoreError {
     /// The change does not fit what is stored.
     #[error("the change does not fit what is stored: {0}")]
     Conflict(Conflict),
+    /// A whole key set can't take a namespace that has one.
+    #[error("the namespace {namespace:?} holds {records} records and an audit of {events} events")]
+    Occupied {
+        /// The namespace.
+        namespace: String,
+        /// Its records.
+        records: u64,
+        /// Its audit events.
+        events: u64,
+    },
+    /// Somebody else began to put a key set in place.
+    #[error("another import into this namespace has begun since")]
+    Overtaken,
     /// Another process holds the file.
-    #[error("{path} is in use by another process")]
+    #[error(
+        "{path} is in use by another process: stop it (a `countersign serve`?), or name another store.path"
+    )]
     InUse {
         /// The file.
         path: String,

@@ -80,11 +80,25 @@ fn embedded_keyring(config: &Config, path: &Path) -> Result<Keyring, KeyringErro
     if let Some(dir) = &config.keys.kek_dir {
         return Keyring::load(dir, seal_with);
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".keks");
-    let dir = PathBuf::from(beside);
+    let dir = beside(path);
     if !path.exists() && !dir.join(format!("{DEFAULT_KEK}.key")).exists() {
         Keyring::create(&dir, DEFAULT_KEK)?;
     }
     Keyring::load(&dir, seal_with)
+}
+
+/// Where the key files of this configuration are.
+#[must_use]
+pub fn kek_dir(config: &Config) -> PathBuf {
+    match (&config.keys.kek_dir, &config.store.backend) {
+        (Some(dir), _) => dir.clone(),
+        (None, StoreBackend::Embedded { path }) => beside(path),
+        (None, StoreBackend::Redis(_)) => PathBuf::new(),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".keks");
+    PathBuf::from(beside)
 }

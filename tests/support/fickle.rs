@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::store::staging::{Mark, Staging};
 use countersign::store::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
     StoreFuture,
@@ -50,5 +51,13 @@ impl Store for Fickle {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         self.0.audit(after, limit)
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        self.0.count()
+    }
+
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()> {
+        self.0.stage(mark, step)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Not shared between processes: a second one is refused with [`StoreError::InUse`]. Its files are `file.rs`
 //! (making, checking and reopening the file), `schema.rs` (the state of the whole file), `tables.rs` (byte
-//! forms), `commit.rs` and `read.rs` (transactions) and `fault.rs` (what the store says of a failure).
+//! forms), `commit.rs`, `read.rs` and `stage.rs` (transactions) and `fault.rs` (what the store says of a failure).
 //! Invariants beyond those of [`Store`]:
 //! - no redb call runs on a thread of an async runtime: an fsync must not hold up admin or sync;
 //! - a commit that has begun is finished even where its future is dropped;
@@ -13,6 +13,7 @@ mod fault;
 mod file;
 mod read;
 mod schema;
+mod stage;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use self::file::StoreFile;
+use super::staging::{Mark, Staging};
 use super::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
     StoreFuture,
@@ -171,5 +173,15 @@ impl Store for EmbeddedStore {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         Box::pin(self.blocking(move |inner| inner.file.run(|database| read::audit(database, after, limit))))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.blocking(|inner| inner.file.run(read::count)))
+    }
+
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()> {
+        Box::pin(self.blocking(move |inner| {
+            inner.file.run(|database| stage::run(database, &inner.namespace, mark, &step))
+        }))
     }
 }

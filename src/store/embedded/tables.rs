@@ -26,6 +26,17 @@ pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("lo
 /// Sequence number → MAC and JSON of the event.
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
+/// Records of a key set that is not in place yet.
+pub(super) const STAGED_RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("staged-records");
+/// Their claims.
+pub(super) const STAGED_CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("staged-claims");
+
+/// In [`META`]: the mark of the set that is being staged, 16 bytes.
+pub(super) const META_STAGED: &str = "staged";
+/// In [`META`]: how the epoch came to be, text.
+pub(super) const META_ORIGIN: &str = "origin";
+/// In [`META`]: the epoch that it continues, 16 bytes; absent where it continues none.
+pub(super) const META_CONTINUES: &str = "continues";
 /// In [`META`]: the epoch, 16 bytes.
 pub(super) const META_EPOCH: &str = "epoch";
 /// In [`META`]: the version of the forms, 4 bytes.

@@ -44,7 +44,7 @@ pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> R
 }
 
 /// The shared connection, to a server that may be written to; a new one where it is broken.
-async fn writable(link: &Link) -> Result<MultiplexedConnection, StoreError> {
+pub(super) async fn writable(link: &Link) -> Result<MultiplexedConnection, StoreError> {
     let mut connection = link.shared().await?;
     match server::check(link, &mut connection).await {
         Ok(_) => Ok(connection),

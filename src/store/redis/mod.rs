@@ -3,7 +3,7 @@
 //! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). A standalone server for
 //! now; what other deployments need belongs in `link.rs`. The only folder that names Redis commands, and no
 //! type of the client leaves it. Its files: `link.rs` (connections), `server.rs` (what a server must be),
-//! `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
+//! `forms.rs` (names and bytes), `script.rs`, `commit.rs` and `stage.rs` (writing), `read.rs` and `follow.rs` (reading),
 //! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
@@ -17,6 +17,7 @@ mod link;
 mod read;
 mod script;
 mod server;
+mod stage;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::seal::Keyring;
+use super::staging::{Mark, Staging};
 use super::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
     StoreFuture,
@@ -156,6 +158,14 @@ impl Store for RedisStore {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         Box::pin(read::audit(&self.link, after, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(read::count(&self.link))
+    }
+
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()> {
+        Box::pin(async move { stage::run(&self.link, mark, &step).await })
     }
 }
 

@@ -103,6 +103,16 @@ pub(super) async fn audit(link: &Link, after: Position, limit: usize) -> Result<
     Ok(events)
 }
 
+/// How many records there are.
+pub(super) async fn count(link: &Link) -> Result<u64, StoreError> {
+    head(link).await?;
+    let records = &link.names.records;
+    let mut length = redis::cmd("HLEN");
+    length.arg(records);
+    let length = forms::text(link.read(records, &length).await?).and_then(|length| length.parse().ok());
+    length.ok_or_else(|| damaged(records))
+}
+
 /// Where the commit with this link stands, if it happened: at the head, or under later ones.
 pub(super) async fn place_of(link: &Link, audit: &AuditLink) -> Result<Option<Position>, StoreError> {
     let key = &link.names.audit;

@@ -1,4 +1,4 @@
-//! The two scripts, and how they are run.
+//! The scripts, and how they are run.
 //!
 //! Not what their answers mean to the store. Redis documentation: "Scripting with Lua", EVALSHA. Invariants:
 //! every key that a script touches is passed as a key, so that a Cluster can route it; a server that does
@@ -15,8 +15,8 @@ use super::link::Link;
 
 /// A script with its digest.
 pub(super) struct Lua {
-    code: &'static str,
-    script: LazyLock<Script>,
+    pub(super) code: &'static str,
+    pub(super) script: LazyLock<Script>,
 }
 
 /// See `commit.rs`.
@@ -36,10 +36,21 @@ impl Lua {
         connection: &mut MultiplexedConnection,
         args: &[Vec<u8>],
     ) -> Result<Answer, Fault> {
-        let known = call(link, "EVALSHA", self.script.get_hash(), args).query_async(connection).await;
+        self.run_on(link, connection, &link.names.all(), args).await
+    }
+
+    /// The same on these keys.
+    pub(super) async fn run_on(
+        &self,
+        link: &Link,
+        connection: &mut MultiplexedConnection,
+        keys: &[&str],
+        args: &[Vec<u8>],
+    ) -> Result<Answer, Fault> {
+        let known = call(keys, "EVALSHA", self.script.get_hash(), args).query_async(connection).await;
         let answer = match known {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                call(link, "EVAL", self.code, args).query_async(connection).await
+                call(keys, "EVAL", self.code, args).query_async(connection).await
             }
             answer => answer,
         };
@@ -51,10 +62,9 @@ impl Lua {
     }
 }
 
-fn call(link: &Link, command: &str, script: &str, args: &[Vec<u8>]) -> redis::Cmd {
+fn call(keys: &[&str], command: &str, script: &str, args: &[Vec<u8>]) -> redis::Cmd {
     let mut call = redis::cmd(command);
-    let keys = link.names.all();
-    call.arg(script).arg(keys.len()).arg(&keys);
+    call.arg(script).arg(keys.len()).arg(keys);
     for arg in args {
         call.arg(arg.as_slice());
     }
