@@ -3,7 +3,7 @@
 use super::{ConfigArgs, Exit};
 use crate::config::{Config, StoreBackend};
 use crate::store::open::{OpenError, open_store};
-use crate::store::{Epoch, StoreError};
+use crate::store::{Epoch, Origin, StoreError};
 
 /// Opens the store that the configuration names, initialises it and prints its epoch.
 #[must_use]
@@ -38,5 +38,5 @@ pub(super) fn exit_of(error: &StoreError, config: &Config) -> Exit {
 fn epoch(config: &Config) -> Result<Epoch, OpenError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (store, _keys) = open_store(config)?;
-    Ok(runtime.block_on(async { store.init().await })?)
+    Ok(runtime.block_on(async { store.initialise(Origin::Command).await })?)
 }

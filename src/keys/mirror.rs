@@ -98,6 +98,13 @@ impl Mirror {
         kept
     }
 
+    /// The same for a key set that has nothing to do with the one known: that goes, and with it every revision
+    /// seen.
+    pub fn begin_anew(&self, records: Vec<(RecordKey, Decoded)>, head: Head) {
+        *self.catalogue.lock() = Catalogue::default();
+        self.rebuild(records, head);
+    }
+
     /// Applies a record as it stands after a change.
     pub fn put(&self, key: RecordKey, decoded: Decoded) {
         let mut catalogue = self.catalogue.lock();

@@ -5,6 +5,7 @@
 //! mirror holds the whole set, or the whole of its scope; "I cannot know" ([`LookupError::Unavailable`],
 //! [`LookupError::Damaged`]) is never given as "unknown"; a revocation once seen is never undone by a rebuild.
 
+pub mod adoption;
 pub mod decode;
 pub mod entry;
 pub mod handshake;

@@ -9,6 +9,7 @@
 
 pub mod capture;
 pub mod embedded;
+mod epoch;
 pub mod open;
 pub mod redis;
 pub mod seal;
@@ -26,16 +27,14 @@ use uuid::Uuid;
 use self::staging::{Mark, Staging};
 use crate::keys::record::RecordKey;
 
+pub use epoch::{Epoch, Life, Origin};
+
 /// How long [`Store::follow`] waits when there is nothing new. Also the period of the sign of life that
 /// staleness is measured by.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A boxed future: what a method of a trait object returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// Which life of the namespace this is: written when it is initialised, never again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Epoch(pub Uuid);
 
 /// A place in the change log. Positions grow; they compare only within one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -167,11 +166,27 @@ pub trait Store: Send + Sync + 'static {
         self.name().to_owned()
     }
 
-    /// Writes an epoch if the namespace is empty and has none; gives the epoch that stands.
+    /// Writes an epoch if the namespace is empty and has none; gives the epoch that stands. One that stands is
+    /// kept with its origin, but that [`Origin::Command`] takes the place of [`Origin::Start`]: a person has
+    /// accepted what a sidecar began.
     ///
     /// # Errors
     /// [`StoreError::Foreign`] where there are records but no epoch.
-    fn init(&self) -> StoreFuture<'_, Epoch>;
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch>;
+
+    /// The same, by a sidecar at its start.
+    ///
+    /// # Errors
+    /// As [`Store::initialise`].
+    fn init(&self) -> StoreFuture<'_, Epoch> {
+        self.initialise(Origin::Start)
+    }
+
+    /// The epoch that stands and how it came to be.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn life(&self) -> StoreFuture<'_, Life>;
 
     /// Where the log stands now.
     ///
@@ -231,7 +246,10 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The namespace has no epoch.
-    #[error("the store is not initialised; run `countersign store init`, or set store.init = \"if-empty\"")]
+    #[error(
+        "the store is not initialised; run `countersign store init` for an empty key set, or `countersign import \
+         FILE` for an exported one"
+    )]
     Uninitialised,
     /// There are records but no epoch: not ours, or damaged.
     #[error("the store holds records but no epoch: it is foreign or damaged, and is left untouched")]

@@ -5,6 +5,7 @@
 
 mod captures;
 mod commits;
+mod epochs;
 mod log;
 mod outage;
 mod processes;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign::store::staging::{Mark, Staging};
 use countersign::store::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
-    StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
+    Store, StoreError, StoreFuture,
 };
 
 /// What it says of itself, which nobody but the log may repeat.
@@ -26,8 +26,12 @@ impl Store for Fickle {
         self.0.name()
     }
 
-    fn init(&self) -> StoreFuture<'_, Epoch> {
-        self.0.init()
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch> {
+        self.0.initialise(origin)
+    }
+
+    fn life(&self) -> StoreFuture<'_, Life> {
+        self.0.life()
     }
 
     fn head(&self) -> StoreFuture<'_, Head> {

@@ -27,8 +27,8 @@ use tokio::sync::{mpsc, watch};
 use self::file::StoreFile;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
-    StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
+    Store, StoreError, StoreFuture,
 };
 
 /// How long `follow` waits for news: the heartbeat of whoever follows.
@@ -128,8 +128,14 @@ impl Store for EmbeddedStore {
         "embedded"
     }
 
-    fn init(&self) -> StoreFuture<'_, Epoch> {
-        Box::pin(self.blocking(|inner| inner.file.run(|database| schema::init(database, &inner.namespace))))
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch> {
+        Box::pin(self.blocking(move |inner| {
+            inner.file.run(|database| schema::init(database, &inner.namespace, origin))
+        }))
+    }
+
+    fn life(&self) -> StoreFuture<'_, Life> {
+        Box::pin(self.blocking(|inner| inner.file.run(schema::life)))
     }
 
     fn head(&self) -> StoreFuture<'_, Head> {

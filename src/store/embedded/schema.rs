@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::commit::durable;
 use super::fault::Fault;
 use super::tables::{
-    AUDIT, CLAIMS, LOG, META, META_EPOCH, META_NAMESPACE, META_SCHEMA, RECORDS, SCHEMA, split,
+    AUDIT, CLAIMS, LOG, META, META_CONTINUES, META_EPOCH, META_NAMESPACE, META_ORIGIN, META_SCHEMA, RECORDS,
+    SCHEMA, split,
 };
-use crate::store::{Epoch, StoreError};
+use crate::store::{Epoch, Life, Origin, StoreError};
 
 /// Refuses a file that is not ours or not for us; makes the tables in a new one.
 pub(super) fn check(database: &Database, namespace: &str) -> Result<(), Fault> {
@@ -58,13 +59,19 @@ fn make_tables(database: &Database, reading: &ReadTransaction) -> Result<(), Fau
     Ok(())
 }
 
-/// Writes an epoch where there is neither one nor any content; gives the one that stands.
-pub(super) fn init(database: &Database, namespace: &str) -> Result<Epoch, Fault> {
+/// Writes an epoch where there is neither one nor any content; gives the one that stands. A person may take over
+/// what a sidecar began at its start.
+pub(super) fn init(database: &Database, namespace: &str, origin: Origin) -> Result<Epoch, Fault> {
     let writing = durable(database)?;
-    let stands = epoch(&writing.open_table(META)?)?;
-    if let Some(epoch) = stands {
-        writing.abort()?;
-        return Ok(epoch);
+    let stands = life_in(&writing.open_table(META)?)?;
+    if let Some(stands) = stands {
+        if (origin, stands.origin) == (Origin::Command, Origin::Start) {
+            writing.open_table(META)?.insert(META_ORIGIN, origin.name().as_bytes())?;
+            writing.commit()?;
+        } else {
+            writing.abort()?;
+        }
+        return Ok(stands.epoch);
     }
     if !is_empty(&writing)? {
         writing.abort()?;
@@ -74,6 +81,10 @@ pub(super) fn init(database: &Database, namespace: &str) -> Result<Epoch, Fault>
     {
         let mut meta = writing.open_table(META)?;
         meta.insert(META_EPOCH, epoch.0.as_bytes().as_slice())?;
+        meta.insert(META_ORIGIN, origin.name().as_bytes())?;
+        if let Some(continues) = origin.continues() {
+            meta.insert(META_CONTINUES, continues.0.as_bytes().as_slice())?;
+        }
         meta.insert(META_NAMESPACE, namespace.as_bytes())?;
         meta.insert(META_SCHEMA, SCHEMA.to_be_bytes().as_slice())?;
     }
@@ -97,4 +108,20 @@ pub(super) fn epoch(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> R
     let Some(stored) = meta.get(META_EPOCH)? else { return Ok(None) };
     let (bytes, _) = split(stored.value(), "the epoch")?;
     Ok(Some(Epoch(Uuid::from_bytes(bytes))))
+}
+
+/// The epoch that stands, and how it came to be.
+pub(super) fn life(database: &Database) -> Result<Life, Fault> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(life_in(&meta)?.ok_or(StoreError::Uninitialised)?)
+}
+
+fn life_in(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<Life>, Fault> {
+    let Some(epoch) = epoch(meta)? else { return Ok(None) };
+    let continues = match meta.get(META_CONTINUES)? {
+        Some(stored) => Some(Epoch(Uuid::from_bytes(split(stored.value(), "the epoch continued")?.0))),
+        None => None,
+    };
+    let name = meta.get(META_ORIGIN)?.map(|stored| String::from_utf8_lossy(stored.value()).into_owned());
+    Ok(Some(Life { epoch, origin: Origin::from_stored(name.as_deref(), continues) }))
 }

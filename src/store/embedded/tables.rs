@@ -39,6 +39,10 @@ pub(super) const META_ORIGIN: &str = "origin";
 pub(super) const META_CONTINUES: &str = "continues";
 /// In [`META`]: the epoch, 16 bytes.
 pub(super) const META_EPOCH: &str = "epoch";
+/// In [`META`]: how the epoch came to be, text.
+pub(super) const META_ORIGIN: &str = "origin";
+/// In [`META`]: the epoch that it continues, 16 bytes; absent where it continues none.
+pub(super) const META_CONTINUES: &str = "continues";
 /// In [`META`]: the version of the forms, 4 bytes.
 pub(super) const META_SCHEMA: &str = "schema";
 /// In [`META`]: the namespace, text.

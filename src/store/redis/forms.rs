@@ -5,7 +5,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `{ns}:meta` | hash | `epoch`, `schema`, `mac` and `position` of the head, `kek`, `kek_check` |
+//! | `{ns}:meta` | hash | `epoch`, `schema`, `mac` and `position` of the head, `kek`, `kek_check`, `origin`, `continues` |
 //! | `{ns}:records` | hash | `<kind>/<id>` → revision, line feed, envelope |
 //! | `{ns}:claims` | hash | unique value → `<kind>/<id>` of its holder |
 //! | `{ns}:log` | stream | `p` (audit head before), `m` (after), `c` (changes); trimmed |

@@ -28,8 +28,8 @@ use uuid::Uuid;
 use super::seal::Keyring;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
-    StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
+    Store, StoreError, StoreFuture,
 };
 use crate::config::{RedisConfig, RedisDurability};
 use follow::Tail;
@@ -60,7 +60,7 @@ impl RedisStore {
         self.link.open(ANSWER).await.map(drop)
     }
 
-    async fn initialise(&self) -> Result<Epoch, StoreError> {
+    async fn begin(&self, origin: Origin) -> Result<Epoch, StoreError> {
         let link = &self.link;
         let mut connection = link.shared().await?;
         let epoch = Epoch(random_uuid()?);
@@ -73,6 +73,8 @@ impl RedisStore {
             forms::mac_text(&AuditMac::default()),
             id.to_owned(),
             check,
+            origin.name().to_owned(),
+            origin.continues().map(|epoch| epoch.0.to_string()).unwrap_or_default(),
         ];
         let args = args.map(String::into_bytes);
         let answer = match INIT.run(link, &mut connection, &args).await {
@@ -136,8 +138,12 @@ impl Store for RedisStore {
         )
     }
 
-    fn init(&self) -> StoreFuture<'_, Epoch> {
-        Box::pin(self.initialise())
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch> {
+        Box::pin(self.begin(origin))
+    }
+
+    fn life(&self) -> StoreFuture<'_, Life> {
+        Box::pin(read::life(&self.link))
     }
 
     fn head(&self) -> StoreFuture<'_, Head> {

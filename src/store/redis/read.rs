@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::forms::{self, damaged};
 use super::link::{ANSWER, Link, run};
-use crate::store::{AuditEntry, AuditLink, Epoch, Head, Position, RecordSink, StoreError};
+use crate::store::{AuditEntry, AuditLink, Epoch, Head, Life, Origin, Position, RecordSink, StoreError};
 
 /// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.
 const BATCH: usize = 1000;
@@ -29,7 +29,21 @@ pub(super) async fn head(link: &Link) -> Result<Head, StoreError> {
     }
 }
 
-/// The same over a connection of the caller's.
+/// The epoch, and how it came to be.
+pub(super) async fn life(link: &Link) -> Result<Life, StoreError> {
+    let meta = &link.names.meta;
+    let mut read = redis::cmd("HMGET");
+    read.arg(meta).arg(&["epoch", "origin", "continues"]);
+    let reply = link.read(meta, &read).await?;
+    let [epoch, origin, continues] = forms::fixed(reply).ok_or_else(|| damaged(meta))?;
+    let Some(epoch) = forms::text(epoch) else { return Err(no_epoch(link).await) };
+    let epoch = Uuid::try_parse(&epoch).map_err(|_| damaged(format_args!("epoch in {meta}")))?;
+    let continues = forms::text(continues).and_then(|text| Uuid::try_parse(&text).ok()).map(Epoch);
+    let origin = Origin::from_stored(forms::text(origin).as_deref(), continues);
+    Ok(Life { epoch: Epoch(epoch), origin })
+}
+
+/// The same as [`head`] over a connection of the caller's.
 pub(super) async fn head_over(
     link: &Link,
     connection: &mut MultiplexedConnection,

@@ -22,9 +22,10 @@ pub(crate) use claims::{
 pub(crate) use commits::{
     a_commit_is_all_or_nothing, a_commit_with_a_stale_head_changes_nothing,
     a_delete_with_a_wrong_expected_revision_is_refused, a_namespace_without_an_epoch_is_a_fault,
-    a_new_namespace_is_empty, a_put_with_a_wrong_expected_revision_is_refused, a_required_record_must_exist,
-    a_revision_that_does_not_grow_is_refused, init_keeps_an_epoch_that_stands,
-    one_record_cannot_change_twice_in_one_change,
+    a_new_namespace_is_empty, a_person_takes_over_what_a_sidecar_began,
+    a_put_with_a_wrong_expected_revision_is_refused, a_required_record_must_exist,
+    a_revision_that_does_not_grow_is_refused, an_epoch_says_how_it_came_to_be,
+    init_keeps_an_epoch_that_stands, one_record_cannot_change_twice_in_one_change,
 };
 pub(crate) use log::{
     a_change_of_nothing_is_still_audited, a_follower_that_waits_gets_the_next_commit,
@@ -46,6 +47,8 @@ macro_rules! store_conformance {
         $crate::support::store_conformance::store_conformance! { @each $fresh;
             a_namespace_without_an_epoch_is_a_fault
             init_keeps_an_epoch_that_stands
+            an_epoch_says_how_it_came_to_be
+            a_person_takes_over_what_a_sidecar_began
             a_new_namespace_is_empty
             a_commit_is_all_or_nothing
             a_commit_with_a_stale_head_changes_nothing
