@@ -31,6 +31,7 @@ mod senders;
 mod signatures;
 mod store;
 mod support;
+mod transfer;
 mod upstream;
 mod vectors;
 mod wycheproof;

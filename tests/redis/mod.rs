@@ -6,6 +6,7 @@
 mod captures;
 mod commits;
 mod epochs;
+mod imports;
 mod log;
 mod outage;
 mod processes;

@@ -13,7 +13,7 @@ use super::tables::{
     META_SCHEMA, META_STAGED, RECORDS, SCHEMA, STAGED_CLAIMS, STAGED_RECORDS, key_bytes,
 };
 use crate::store::staging::{Installed, Mark, Staged, Staging};
-use crate::store::{Conflict, StoreError};
+use crate::store::{Conflict, Origin, StoreError};
 
 /// The number of the first event.
 const FIRST: u64 = 1;
@@ -104,7 +104,7 @@ fn install(writing: &WriteTransaction, namespace: &str, installed: &Installed) -
     let mut meta = writing.open_table(META)?;
     meta.insert(META_HEAD, tables::head_bytes(FIRST, &link.mac).as_slice())?;
     meta.insert(META_EPOCH, installed.epoch.0.as_bytes().as_slice())?;
-    meta.insert(META_ORIGIN, "import".as_bytes())?;
+    meta.insert(META_ORIGIN, Origin::Import { continues: None }.name().as_bytes())?;
     meta.insert(META_CONTINUES, installed.continues.0.as_bytes().as_slice())?;
     meta.insert(META_NAMESPACE, namespace.as_bytes())?;
     meta.insert(META_SCHEMA, SCHEMA.to_be_bytes().as_slice())?;

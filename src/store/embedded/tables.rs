@@ -33,10 +33,6 @@ pub(super) const STAGED_CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefiniti
 
 /// In [`META`]: the mark of the set that is being staged, 16 bytes.
 pub(super) const META_STAGED: &str = "staged";
-/// In [`META`]: how the epoch came to be, text.
-pub(super) const META_ORIGIN: &str = "origin";
-/// In [`META`]: the epoch that it continues, 16 bytes; absent where it continues none.
-pub(super) const META_CONTINUES: &str = "continues";
 /// In [`META`]: the epoch, 16 bytes.
 pub(super) const META_EPOCH: &str = "epoch";
 /// In [`META`]: how the epoch came to be, text.

@@ -140,6 +140,7 @@ fn publish(path: &Path, fill: impl FnOnce(&File) -> Result<(), TransferError>) -
     });
     let _gone = fs::remove_file(aside);
     filled?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     Ok(File::open(parent)?.sync_all()?)
 }

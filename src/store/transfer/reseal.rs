@@ -82,11 +82,14 @@ fn field(pointer: &str) -> Result<&'static str, String> {
     }
 }
 
+/// What becomes of a sealed value: another one, or nothing.
+type Visited = Result<Option<Sealed>, String>;
+
 /// Shows every sealed value to `visit`, with its place, and puts in its stead what that gives.
 fn walk(
     value: &mut Value,
     pointer: String,
-    visit: &mut dyn FnMut(&str, &Sealed) -> Result<Option<Sealed>, String>,
+    visit: &mut dyn FnMut(&str, &Sealed) -> Visited,
 ) -> Result<(), String> {
     match value {
         Value::Object(fields) if is_sealed(fields) => {
