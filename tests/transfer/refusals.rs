@@ -20,7 +20,7 @@ fn a_file_that_was_altered_anywhere_is_refused() {
     let (source, target) = (tempdir().unwrap(), tempdir().unwrap());
     exported(source.path());
     let good = fs::read(source.path().join("keys.export")).unwrap();
-    let file = target.path().join("altered");
+    let file = target.path().join("bad.export");
     let places = (0..good.len()).step_by(good.len() / 12).chain([good.len() - 2]);
     let mut changed: Vec<Vec<u8>> = places
         .map(|at| {
@@ -36,9 +36,15 @@ fn a_file_that_was_altered_anywhere_is_refused() {
     for bytes in changed {
         fs::write(&file, bytes).unwrap();
         let ended = import(target.path(), source.path(), &file);
-        fails(&ended, 1, &["altered", "nothing was imported"]);
+        fails(&ended, 1, &["bad.export", "nothing was imported"]);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
+    // What no other check would find.
+    let text = String::from_utf8(good.clone()).unwrap();
+    let other = text.replacen("\"exportedAt\":1", "\"exportedAt\":2", 1);
+    assert_ne!(other, text);
+    fs::write(&file, other).unwrap();
+    fails(&import(target.path(), source.path(), &file), 1, &["it was altered"]);
     fs::write(&file, good).unwrap();
     well(&import(target.path(), source.path(), &file));
 }

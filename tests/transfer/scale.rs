@@ -17,7 +17,7 @@ use tempfile::tempdir;
 use uuid::Uuid;
 
 use super::{at_redis, well};
-use crate::support::process::{Ended, Process, countersign};
+use crate::support::process::{Ended, Process, countersign, tool, tool_command};
 use crate::support::redis::{Server, kek_dir, now};
 
 fn records() -> usize {
@@ -84,17 +84,17 @@ fn fill(dir: &Path, keys: usize) {
     });
 }
 
+/// Runs a program and says how much memory it took at most.
+const PEAK: &str = "import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, 'MiB', file=sys.stderr)
+sys.exit(code)";
+
 /// Runs it; says how long it took and how much memory.
 fn measured(what: &str, command: &Command) -> Ended {
-    let mut script = Command::new("/usr/bin/env");
-    script.args([
-        "bash",
-        "-c",
-        "\"$@\"; code=$?; exec >&2; grep -h VmHWM /proc/self/status; exit $code",
-        "_",
-    ]);
+    let dir = command.get_current_dir().unwrap();
+    let mut script = tool_command(&tool("python3"), dir, &["-c", PEAK]);
     script.arg(command.get_program()).args(command.get_args());
-    script.current_dir(command.get_current_dir().unwrap()).env_clear();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
             script.env(name, value);
@@ -102,7 +102,7 @@ fn measured(what: &str, command: &Command) -> Ended {
     }
     let started = now();
     let ended = Process::start(script).finish();
-    println!("{what}: {:?}", started.elapsed());
+    println!("{what}: {:?}, {}", started.elapsed(), ended.stderr.trim_end());
     well(&ended);
     ended
 }
