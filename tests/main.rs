@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod deploy;
 mod drain;
+mod full_disk;
 mod handshakes;
 mod hostile;
 mod integrations;

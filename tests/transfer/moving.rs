@@ -12,10 +12,10 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::{at_redis, embedded, in_redis, well};
+use super::{at_redis, embedded, exported, in_redis, well};
 use crate::support::http::Call;
-use crate::support::process::{Serve, text};
-use crate::support::redis::{kek_dir, namespace, shared};
+use crate::support::process::{Process, Serve, countersign, text};
+use crate::support::redis::{Server, kek_dir, namespace, shared};
 use crate::support::sidecar::{Key, sign};
 use crate::support::upstream::Upstream;
 
@@ -180,4 +180,25 @@ fn a_key_set_moves_from_embedded_to_redis_and_back_with_every_credential() {
     assert_eq!(events[0]["metadata"]["sourceNamespace"], json!(namespace));
     assert_eq!(events[0]["metadata"]["sourceAuditHead"], said["export"]["auditHead"]);
     assert_eq!(events[0]["metadata"]["sourceEpoch"], said["export"]["epoch"]);
+}
+
+#[test]
+fn the_redis_users_in_the_docs_suffice() {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/backup.md")).unwrap();
+    let server = Server::start(&[]);
+    let (dir, keks) = (tempdir().unwrap(), kek_dir(&[("k1", 'a')]));
+    for line in docs.lines().filter_map(|line| line.strip_prefix("ACL SETUSER ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        server.do_it(&[["ACL", "SETUSER"].as_slice(), &words].concat());
+    }
+    exported(dir.path());
+    let run = |user: &str, args: &[&str]| {
+        let mut command = countersign(dir.path(), args);
+        let url = server.url().replace("redis://", &format!("redis://{user}:PASSWORD@"));
+        at_redis(&mut command, &server, "countersign", keks.path()).env("COUNTERSIGN_STORE__URL", url);
+        well(&Process::start(command).finish());
+    };
+    run("countersign-import", &["import", "--keks", "keys.redb.keks", "keys.export"]);
+    run("countersign-export", &["export", "--out", "again.export"]);
+    assert_eq!(server.ask::<Vec<redis::Value>>(&["ACL", "LOG"]), []);
 }

@@ -1,4 +1,4 @@
-//! Many records. How many is COUNTERSIGN_TEST_RECORDS, 2,000 unless set; `tests/run --scale` sets more.
+//! Many records. How many is COUNTERSIGN_TEST_RECORDS, 2,000 unless set; `tests/run --transfer` sets more.
 
 use std::path::Path;
 use std::process::Command;

@@ -3,10 +3,14 @@
 //! How often is COUNTERSIGN_TEST_POWER_CUTS, 60 unless set; `tests/run --chaos` sets more. A failure names the
 //! seed and the number of the cut.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::disk::{Disk, Plan, Random};
 use super::model::Model;
 use super::{keyring, on_disk, place};
-use crate::store::{Store, StoreError};
+use crate::store::staging::{Installed, Mark, Staged, Staging};
+use crate::store::{AuditMac, Epoch, Position, Store, StoreError};
 
 /// Commits in a session that nothing cuts off.
 const COMMITS: usize = 3;
@@ -91,7 +95,7 @@ async fn no_acknowledged_write_is_lost_or_unaudited_by_a_power_cut() {
 }
 
 /// Opens, commits, closes, until the power goes. Nothing of it panics.
-async fn session(path: &std::path::Path, disk: &Disk, model: &mut Model, tally: &mut Tally) {
+async fn session(path: &Path, disk: &Disk, model: &mut Model, tally: &mut Tally) {
     let store = match on_disk(path, disk) {
         Ok(store) => store,
         Err(why) => {
@@ -111,6 +115,69 @@ async fn session(path: &std::path::Path, disk: &Disk, model: &mut Model, tally: 
     }
     drop(store);
     tally.closing += 1;
+}
+
+/// A key set of this many records.
+const SET: u64 = 60;
+
+/// Stages a set and puts it in place, until the power goes.
+async fn import(path: &Path, disk: &Disk) -> Result<(), StoreError> {
+    let store = on_disk(path, disk)?;
+    let mark = Mark::new_v4();
+    store.stage(mark, Staging::Begin).await?;
+    for batch in 0..2 {
+        let record = |n: u64| Staged {
+            key: super::key((batch * SET / 2 + n).into()),
+            revision: 3,
+            envelope: Arc::from(vec![7; 900]),
+            claims: vec![format!("name/{batch}/{n}")],
+        };
+        store.stage(mark, Staging::Add((0..SET / 2).map(record).collect())).await?;
+    }
+    let audit = super::link(AuditMac::default(), 1);
+    let epoch = Epoch(uuid::Uuid::from_u128(2));
+    let continues = Epoch(uuid::Uuid::from_u128(1));
+    store.stage(mark, Staging::Install(Installed { records: SET, epoch, continues, audit })).await
+}
+
+#[tokio::test]
+async fn a_key_set_that_is_cut_off_on_its_way_in_is_no_key_set() {
+    let mut random = Random::new(SEED);
+    let (_dir, path) = place();
+    let fresh = Disk::new();
+    drop(on_disk(&path, &fresh).unwrap());
+    let whole = fresh.copy();
+    whole.plan(Plan::Well);
+    import(&path, &whole).await.unwrap();
+    let operations = whole.done();
+    let (mut nothing, mut all) = (0, 0);
+    for at in 1..=operations {
+        let disk = fresh.copy();
+        disk.plan(Plan::Crash(at));
+        let cut_off = import(&path, &disk).await;
+        disk.crash(&mut random);
+        let store = on_disk(&path, &disk).unwrap();
+        match store.life().await {
+            Err(StoreError::Uninitialised) => {
+                assert!(cut_off.is_err(), "it was acknowledged");
+                nothing += 1;
+                drop(store);
+                import(&path, &disk).await.unwrap();
+            }
+            life => {
+                assert_eq!(life.unwrap().epoch, Epoch(uuid::Uuid::from_u128(2)));
+                all += 1;
+                drop(store);
+            }
+        }
+        let store = on_disk(&path, &disk).unwrap();
+        assert_eq!(store.count().await.unwrap(), SET);
+        assert_eq!(store.audit(Position::default(), 10).await.unwrap().len(), 1);
+    }
+    println!(
+        "an import cut off at each of {operations} operations: {nothing} times nothing, {all} times all"
+    );
+    assert!(nothing > 10 && all > 0);
 }
 
 fn calm(why: &StoreError) {
