@@ -42,15 +42,12 @@ pub async fn collect(store: &dyn Store) -> Result<Exported, TransferError> {
         for _ in 0..ATTEMPTS {
             // What the snapshot saw is no newer than this.
             let end = store.head().await?;
-            while head.position < end.position || head.mac != end.mac {
+            while head.position < end.position {
                 match store.follow(head.epoch, head.position, head.mac).await? {
                     Followed::Entries(entries) => {
                         for entry in entries {
                             (head.position, head.mac) = (entry.position, entry.mac);
                             entry.changes.into_iter().for_each(|change| apply(&mut records, change));
-                        }
-                        if head.position > end.position {
-                            break;
                         }
                     }
                     Followed::Gap => continue 'anew,

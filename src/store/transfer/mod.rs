@@ -11,6 +11,8 @@ mod export;
 mod file;
 mod import;
 mod reseal;
+#[cfg(test)]
+mod tests;
 
 use crate::keys::record::RecordKey;
 use crate::store::StoreError;
