@@ -53,6 +53,12 @@ pub(super) async fn commit<T>(
             "the {} would be outside this sidecar's [scope]; use the admin port of one that serves it",
             key.kind.name()
         ))),
+        Err(WriteError::Unknown(why)) => {
+            tracing::error!(request = %call.actor.request_id, why, "an admin change may be stored or not");
+            Err(Problem::unavailable(
+                "the outcome is unknown: the change may be stored; read the record before trying again",
+            ))
+        }
         Err(WriteError::Unavailable(why)) => {
             tracing::error!(request = %call.actor.request_id, why, "an admin change was not stored");
             Err(Problem::unavailable(

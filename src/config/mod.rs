@@ -18,6 +18,7 @@ mod redis;
 mod role;
 mod routes;
 mod store;
+mod store_url;
 mod units;
 mod upstream;
 
@@ -28,7 +29,7 @@ pub use fault::{Fault, Faults};
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use ports::{AdminConfig, ListenerConfig, OpsConfig};
-pub use redis::{RedisConfig, RedisDurability};
+pub use redis::{RedisConfig, RedisDurability, RedisTls, ServerAddress, Topology};
 pub use role::Role;
 pub use store::{InitPolicy, KeysConfig, StoreBackend, StoreConfig, kek_id};
 pub use units::{show_bytes, show_duration};

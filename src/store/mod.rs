@@ -217,7 +217,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::HeadMoved`] where another writer was first; [`StoreError::Conflict`] where a revision,
     /// a claim or a required record is not as expected. Nothing is written then, nor with
-    /// [`StoreError::Full`]; with [`StoreError::Unavailable`] the outcome may be unknown, and the text says so.
+    /// [`StoreError::Full`] and [`StoreError::Unavailable`]; with [`StoreError::Unknown`] it may be.
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position>;
 
     /// Audit events after `after`, oldest first, at most `limit`, each with its place and MAC.
@@ -303,6 +303,9 @@ pub enum StoreError {
     /// It cannot be reached, read or written.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// A change was sent, and it cannot be told whether it is stored, or as durably as asked for.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
     /// What it holds is not what it should be.
     #[error("the store is damaged: {0}")]
     Damaged(String),

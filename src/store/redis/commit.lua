@@ -62,6 +62,17 @@ for _, op in ipairs(ops) do
   end
 end
 
+-- What is released and nobody takes. Looked up before the first removal: see below.
+local given_up, listed = {}, {}
+for _, op in ipairs(ops) do
+  for _, claim in ipairs(op.releases) do
+    if not taken[claim] and not listed[claim] and redis.call('HGET', claims, claim) == op.key then
+      listed[claim] = true
+      given_up[#given_up + 1] = claim
+    end
+  end
+end
+
 -- The first write: a full, read-only or failing server refuses it, and nothing is written then.
 local position = redis.call('XADD', audit, '*', 'm', mac, 'e', event)
 local logged = redis.pcall('XADD', log, 'MAXLEN', '~', keep, position, 'p', previous, 'm', mac, 'c', changes)
@@ -70,17 +81,16 @@ if type(logged) == 'table' and logged.err then
   return logged
 end
 for _, op in ipairs(ops) do
-  for _, claim in ipairs(op.releases) do
-    if redis.call('HGET', claims, claim) == op.key then redis.call('HDEL', claims, claim) end
-  end
-end
-for _, op in ipairs(ops) do
-  if op.kind == 'delete' then
-    redis.call('HDEL', records, op.key)
-  else
+  if op.kind ~= 'delete' then
     redis.call('HSET', records, op.key, op.value)
     for _, claim in ipairs(op.claims) do redis.call('HSET', claims, claim, op.key) end
   end
+end
+-- Removals last, each of something that is there. A hash is gone with its last field, and while its slot moves
+-- to another node of a Cluster, a key that is gone is no longer ours to touch: a script would fail half-way.
+for _, claim in ipairs(given_up) do redis.call('HDEL', claims, claim) end
+for _, op in ipairs(ops) do
+  if op.kind == 'delete' then redis.call('HDEL', records, op.key) end
 end
 redis.call('HSET', meta, 'mac', mac, 'position', position)
 return { 'ok', position }

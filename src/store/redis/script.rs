@@ -6,12 +6,12 @@
 
 use std::sync::LazyLock;
 
-use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, Script, ServerErrorKind, Value};
+use redis::Script;
 
-use super::fault::{self, Fault};
+use super::connection::Connection;
+use super::fault::Fault;
 use super::forms::{self, damaged};
-use super::link::Link;
+use super::link::{Link, run};
 
 /// A script with its digest.
 pub(super) struct Lua {
@@ -33,7 +33,7 @@ impl Lua {
     pub(super) async fn run(
         &self,
         link: &Link,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         args: &[Vec<u8>],
     ) -> Result<Answer, Fault> {
         self.run_on(link, connection, &link.names.all(), args).await
@@ -43,19 +43,18 @@ impl Lua {
     pub(super) async fn run_on(
         &self,
         link: &Link,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         keys: &[&str],
         args: &[Vec<u8>],
     ) -> Result<Answer, Fault> {
-        let known = call(keys, "EVALSHA", self.script.get_hash(), args).query_async(connection).await;
-        let answer = match known {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                call(keys, "EVAL", self.code, args).query_async(connection).await
+        let key = &link.names.meta;
+        let known = call(keys, "EVALSHA", self.script.get_hash(), args);
+        let answer = match run(link, connection, key, &known).await {
+            Err(Fault::UnknownScript) => {
+                run(link, connection, key, &call(keys, "EVAL", self.code, args)).await
             }
             answer => answer,
-        };
-        let answer: Value =
-            answer.map_err(|error| fault::of_command(&link.place, &link.names.meta, &error))?;
+        }?;
         let words: Option<Vec<Vec<u8>>> =
             forms::items(answer).and_then(|items| items.into_iter().map(forms::bytes).collect());
         Ok(Answer::of(words.unwrap_or_default()).ok_or_else(|| damaged("the answer of a script"))?)

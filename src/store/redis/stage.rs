@@ -2,7 +2,7 @@
 //!
 //! Not where it comes from. The scripts get the five keys of the namespace and the three of the staged set, all of
 //! one slot. Invariants: the keys that sidecars read change in the last script only; a step may be sent again, so
-//! a lost answer is asked for once more; a step with another mark than the set that was begun last changes
+//! a lost answer is asked for once more; the last is acknowledged as durably as a commit; a step with another mark than the set that was begun last changes
 //! nothing.
 
 use std::sync::LazyLock;
@@ -11,11 +11,12 @@ use std::time::Duration;
 use redis::Script;
 
 use super::commit;
+use super::connection::Connection;
 use super::fault::Fault;
 use super::forms::{self, SCHEMA, damaged};
 use super::link::Link;
 use super::script::{Answer, Lua};
-use super::server;
+use super::{replicas, server};
 use crate::store::staging::{Installed, Mark, Staged, Staging};
 use crate::store::{Conflict, StoreError};
 
@@ -49,19 +50,35 @@ pub(super) async fn run(link: &Link, mark: Mark, step: &Staging) -> Result<(), S
             &INSTALL
         }
     };
+    let _alone = link.alone().await;
     let keys = link.names.with_staged();
-    let mut connection = commit::writable(link).await?;
-    connection.set_response_timeout(ANSWER);
+    let mut connection = writable(link).await?;
     let answer = match lua.run_on(link, &mut connection, &keys, &args).await {
         Err(Fault::Lost(_)) => {
-            link.forget().await;
-            let mut connection = commit::writable(link).await?;
-            connection.set_response_timeout(ANSWER);
+            link.forget_committing().await;
+            connection = writable(link).await?;
             lua.run_on(link, &mut connection, &keys, &args).await?
         }
         answer => answer?,
     };
-    interpret(link, &answer)
+    interpret(link, &answer)?;
+    match step {
+        Staging::Begin | Staging::Add(_) => Ok(()),
+        Staging::Install(_) => {
+            // What was staged before it is in the same stream: whoever has this has all.
+            let had = replicas::have_it(link, &mut connection).await;
+            if had.is_err() {
+                link.forget_committing().await;
+            }
+            had
+        }
+    }
+}
+
+async fn writable(link: &Link) -> Result<Connection, StoreError> {
+    let mut connection = commit::writable(link).await?;
+    connection.set_answer(ANSWER.max(link.answer()));
+    Ok(connection)
 }
 
 fn staged(args: &mut Vec<Vec<u8>>, record: &Staged) {

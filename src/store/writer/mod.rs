@@ -149,6 +149,10 @@ impl Writer {
                 }
                 Err(StoreError::HeadMoved) => {}
                 Err(StoreError::Conflict(conflict)) => return Err(WriteError::Conflict(conflict)),
+                Err(StoreError::Unknown(why)) => {
+                    tracing::error!(why, "it is not known whether a change is stored");
+                    return Err(WriteError::Unknown(why));
+                }
                 Err(error) => return Err(unavailable(error)),
             }
         }

@@ -88,4 +88,7 @@ pub enum WriteError<E> {
     /// A fault of ours: nothing is known to have been written.
     #[error("the change could not be stored: {0}")]
     Unavailable(String),
+    /// It was sent, and may be stored or not.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
 }
