@@ -17,7 +17,12 @@ impl Secret {
     /// Takes ownership of the bytes; the caller keeps no copy.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes.into_boxed_slice()))
+        if bytes.capacity() == bytes.len() {
+            return Self(Zeroizing::new(bytes.into_boxed_slice()));
+        }
+        // Shrinking may move the bytes and leave a copy behind.
+        let bytes = Zeroizing::new(bytes);
+        Self(Zeroizing::new(Box::from(bytes.as_slice())))
     }
 
     /// A copy of text, for values that arrive as `&str`.

@@ -6,6 +6,7 @@
 //! (RFC 7396): what is absent stays, `null` clears.
 
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use super::formats::Wrong;
 use super::problem::{Fault, Problem};
@@ -47,6 +48,22 @@ impl<T: Clone> Change<T> {
 pub(super) struct Fields {
     members: Map<String, Value>,
     faults: Vec<Fault>,
+}
+
+impl Drop for Fields {
+    /// A member that nobody took may be a secret under a wrong name.
+    fn drop(&mut self) {
+        self.members.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
+    }
 }
 
 impl Fields {
@@ -132,7 +149,7 @@ impl Fields {
         self.faults.truncate(FAULTS);
         match made {
             Some(made) if self.faults.is_empty() => Ok(made),
-            _ => Err(Problem::invalid(self.faults)),
+            _ => Err(Problem::invalid(std::mem::take(&mut self.faults))),
         }
     }
 

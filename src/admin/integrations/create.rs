@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::handshake::{Wish, awaits_secret};
 use super::input::{self, Settings};
@@ -60,7 +61,10 @@ pub(in crate::admin) async fn create(
         None if !wanted.scheme.generates_secrets() => {
             return Err(Problem::invalid(vec![input::sender_holds_the_key()]));
         }
-        None => wanted.scheme.generate_secret(&seal::random::<32>().map_err(change::not_sealed)?),
+        None => {
+            let random = Zeroizing::new(seal::random::<32>().map_err(change::not_sealed)?);
+            wanted.scheme.generate_secret(&random)
+        }
     };
     let sealed = state.writer.seal(key, 1, &secret).map_err(change::not_sealed)?;
     let mut fresh = wanted.record(key.id, &secret, sealed);

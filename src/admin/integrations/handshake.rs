@@ -69,12 +69,13 @@ pub(super) fn handshake(value: Value) -> Checked<HandshakeInput> {
 }
 
 fn token(value: Value) -> Checked<Secret> {
-    let text = formats::text(value)?;
+    let token = Secret::new(formats::text(value)?.into_bytes());
+    let text = token.expose_text().unwrap_or_default();
     if !TOKEN.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let (low, high) = (TOKEN.start(), TOKEN.end());
         return wrong("format", format!("must be {low} to {high} visible ASCII characters"));
     }
-    Ok(Secret::new(text.into_bytes()))
+    Ok(token)
 }
 
 /// What a change wants of the handshake of a record.

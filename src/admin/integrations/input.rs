@@ -122,7 +122,8 @@ fn reject_status(value: Value) -> Checked<u16> {
 
 /// An imported secret, as text; whether a scheme can use it is for [`usable`].
 pub(super) fn secret(value: Value) -> Checked<Secret> {
-    let text = formats::text(value)?;
+    let secret = Secret::new(formats::text(value)?.into_bytes());
+    let text = secret.expose_text().unwrap_or_default();
     if text.len() > LINES_MAX {
         return wrong("range", format!("must have at most {LINES_MAX} bytes"));
     }
@@ -132,7 +133,7 @@ pub(super) fn secret(value: Value) -> Checked<Secret> {
     if text.trim().is_empty() {
         return wrong("format", "must not be blank");
     }
-    Ok(Secret::new(text.into_bytes()))
+    Ok(secret)
 }
 
 fn is_line_end(character: char) -> bool {

@@ -19,6 +19,7 @@ use redis::{
 };
 
 use tokio::runtime::{self, Handle};
+use zeroize::Zeroizing;
 
 use super::fault::{self, Fault};
 use super::forms::Names;
@@ -153,9 +154,9 @@ impl Link {
 
     fn password(&self) -> Result<Option<Secret>, StoreError> {
         let Some(path) = &self.settings.password_file else { return Ok(self.settings.password.clone()) };
-        let text = std::fs::read(path).map_err(|error| {
+        let text = Zeroizing::new(std::fs::read(path).map_err(|error| {
             StoreError::Unavailable(format!("store.password_file = {}: {error}", path.display()))
-        })?;
+        })?);
         Ok(Some(Secret::new(text.trim_ascii().to_vec())))
     }
 }
