@@ -25,6 +25,7 @@ use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::capture::{CaptureTask, Captures, captures};
+use crate::store::fleet::{self, Presence};
 use crate::store::seal::Keyring;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     clock: Arc<dyn Clock>,
     captures: Captures,
     route_names: Vec<String>,
+    presence: Presence,
 }
 
 /// What only a process that changes records has.
@@ -74,6 +76,7 @@ impl Parts {
             config.keys.max_stale,
             config.limits.candidate_secrets,
         );
+        let presence = Presence::of(config.role, &keyring);
         let decoder = Decoder::new(keyring, &config.store.namespace).within(config.scope.clone());
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
@@ -90,6 +93,7 @@ impl Parts {
             budget: Budget::new(config.limits.body_budget),
             clock,
             route_names,
+            presence,
         };
         (parts, capture_task)
     }
@@ -116,7 +120,10 @@ impl Parts {
         if init == InitPolicy::IfEmpty {
             sync = sync.initialising_an_empty_store();
         }
-        Ok(spawn("store-sync", async move { sync.run(end).await })?)
+        let attend = fleet::attend(Arc::clone(&self.store), self.presence.clone(), end.clone());
+        Ok(spawn("store-sync", async move {
+            tokio::join!(sync.run(end), attend);
+        })?)
     }
 
     pub(super) fn spawn_side_ports(

@@ -9,6 +9,7 @@
 
 pub mod capture;
 pub mod embedded;
+pub mod fleet;
 pub mod open;
 pub mod redis;
 pub mod seal;
@@ -155,7 +156,7 @@ pub type AuditEntry = (Position, AuditMac, Arc<[u8]>);
 pub type RecordSink<'a> = &'a mut (dyn FnMut(RecordKey, Arc<[u8]>) + Send);
 
 /// A place that keeps records.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// The backend's name in logs and `/readyz?verbose`: `embedded`, `redis`.
     fn name(&self) -> &'static str;
 
@@ -234,6 +235,16 @@ pub enum StoreError {
         id: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// It is of a later schema than this version writes: a record written again would lose what was added.
+    #[error(
+        "the store has schema {found} and this version writes {known}: make changes with the newer version"
+    )]
+    NewerSchema {
+        /// The schema of the store.
+        found: u32,
+        /// The schema that this version writes.
+        known: u32,
     },
     /// Another writer's commit came first.
     #[error("another writer committed first")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
     StoreFuture,
@@ -17,6 +18,32 @@ pub(crate) struct Fickle(Arc<dyn Store>, Arc<AtomicBool>);
 impl Fickle {
     pub(crate) fn of(store: Arc<dyn Store>, broken: Arc<AtomicBool>) -> Self {
         Self(store, broken)
+    }
+}
+
+impl Fleet for Fickle {
+    fn announce<'a>(&'a self, presence: &'a Presence) -> StoreFuture<'a, Announced> {
+        self.0.announce(presence)
+    }
+
+    fn sidecars(&self) -> StoreFuture<'_, Vec<Sidecar>> {
+        self.0.sidecars()
+    }
+
+    fn depart(&self, id: uuid::Uuid) -> StoreFuture<'_, ()> {
+        self.0.depart(id)
+    }
+
+    fn ask_for_sealing_kek(&self) -> StoreFuture<'_, ()> {
+        self.0.ask_for_sealing_kek()
+    }
+
+    fn schema(&self) -> StoreFuture<'_, u32> {
+        self.0.schema()
+    }
+
+    fn raise_schema(&self) -> StoreFuture<'_, Raised> {
+        self.0.raise_schema()
     }
 }
 

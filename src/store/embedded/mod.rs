@@ -11,6 +11,7 @@
 mod commit;
 mod fault;
 mod file;
+mod fleet;
 mod read;
 mod schema;
 mod tables;
@@ -21,9 +22,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use self::file::StoreFile;
+use super::fleet::Presence;
 use super::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
     StoreFuture,
@@ -48,6 +51,8 @@ struct Inner {
     log_entries: u64,
     /// The last sequence number committed here, for followers that wait.
     committed: watch::Sender<u64>,
+    /// What this process says of itself; see `fleet.rs`.
+    presence: Mutex<Option<Presence>>,
 }
 
 impl EmbeddedStore {
@@ -73,7 +78,13 @@ impl EmbeddedStore {
     ) -> Result<Self, StoreError> {
         let file = StoreFile::open(path, namespace, opener)?;
         let (committed, _) = watch::channel(0);
-        let inner = Inner { file, namespace: namespace.to_owned(), log_entries, committed };
+        let inner = Inner {
+            file,
+            namespace: namespace.to_owned(),
+            log_entries,
+            committed,
+            presence: Mutex::new(None),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -9,9 +9,8 @@ use uuid::Uuid;
 
 use super::commit::durable;
 use super::fault::Fault;
-use super::tables::{
-    AUDIT, CLAIMS, LOG, META, META_EPOCH, META_NAMESPACE, META_SCHEMA, RECORDS, SCHEMA, split,
-};
+use super::tables::{AUDIT, CLAIMS, LOG, META, META_EPOCH, META_NAMESPACE, META_SCHEMA, RECORDS, split};
+use crate::store::fleet::{READS, SCHEMA};
 use crate::store::{Epoch, StoreError};
 
 /// Refuses a file that is not ours or not for us; makes the tables in a new one.
@@ -22,15 +21,13 @@ pub(super) fn check(database: &Database, namespace: &str) -> Result<(), Fault> {
         Err(TableError::TableDoesNotExist(_)) => return make_tables(database, &reading),
         Err(fault) => return Err(fault.into()),
     };
-    if let Some(stored) = meta.get(META_SCHEMA)? {
-        let (schema, _) = split(stored.value(), "the schema version")?;
-        let schema = u32::from_be_bytes(schema);
-        if schema > SCHEMA {
-            return Err(StoreError::Unavailable(format!(
-                "the file has schema {schema}, this version knows {SCHEMA}: use the newer version"
-            ))
-            .into());
-        }
+    if let Some(schema) = version(&meta)?
+        && schema > READS
+    {
+        return Err(StoreError::Unavailable(format!(
+            "the file has schema {schema}, this version reads up to {READS}: use the newer version"
+        ))
+        .into());
     }
     if let Some(stored) = meta.get(META_NAMESPACE)?
         && stored.value() != namespace.as_bytes()
@@ -90,6 +87,13 @@ fn is_empty(writing: &WriteTransaction) -> Result<bool, Fault> {
         && writing.open_table(CLAIMS)?.is_empty()?
         && writing.open_table(LOG)?.is_empty()?
         && writing.open_table(AUDIT)?.is_empty()?)
+}
+
+/// The version of the forms; `None` in a file that was not initialised yet.
+pub(super) fn version(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<u32>, Fault> {
+    let Some(stored) = meta.get(META_SCHEMA)? else { return Ok(None) };
+    let (schema, _) = split(stored.value(), "the schema version")?;
+    Ok(Some(u32::from_be_bytes(schema)))
 }
 
 /// The epoch, if there is one.

@@ -10,10 +10,8 @@ use redb::TableDefinition;
 use uuid::Uuid;
 
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditMac, LogEntry, Logged, Op, Position, StoreError};
-
-/// Version of the forms below. A file with a higher one is refused.
-pub(super) const SCHEMA: u32 = 1;
 
 /// Facts about the whole file, by name.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");

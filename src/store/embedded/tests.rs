@@ -12,9 +12,10 @@ use redb::{BackendError, Database, ReadableDatabase, StorageBackend, TableDefini
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::tables::{CLAIMS, LOG, META, META_EPOCH, META_SCHEMA, RECORDS, SCHEMA, key_bytes, record_bytes};
+use super::tables::{CLAIMS, LOG, META, META_EPOCH, META_SCHEMA, RECORDS, key_bytes, record_bytes};
 use super::{EmbeddedStore, file};
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::fleet::{Fleet, Raised};
 use crate::store::{AuditLink, AuditMac, Change, Followed, Op, Position, Store, StoreError};
 
 const WELL: u8 = 0;
@@ -257,17 +258,33 @@ fn a_database_of_somebody_else_is_foreign() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_schema_is_refused() {
+async fn a_file_of_the_next_schema_is_read_and_not_written_and_a_later_one_is_refused() {
     let (_dir, path) = place();
     let store = EmbeddedStore::open(&path, "ns").unwrap();
-    store.init().await.unwrap();
+    let epoch = store.init().await.unwrap();
     drop(store);
-    tamper(&path, |writing| {
-        let newer = (SCHEMA + 1).to_be_bytes();
-        writing.open_table(META).unwrap().insert(META_SCHEMA, newer.as_slice()).unwrap();
-    });
+    let becomes = |schema: u32| {
+        tamper(&path, |writing| {
+            let newer = schema.to_be_bytes();
+            writing.open_table(META).unwrap().insert(META_SCHEMA, newer.as_slice()).unwrap();
+        });
+    };
+    becomes(2);
+    let store = EmbeddedStore::open(&path, "ns").unwrap();
+    assert_eq!(store.schema().await.unwrap(), 2);
+    assert_eq!(store.head().await.unwrap().epoch, epoch);
+    let refused = put(&store, 1).await;
+    assert!(matches!(refused, Err(StoreError::NewerSchema { found: 2, known: 1 })), "{refused:?}");
+    assert_eq!(store.head().await.unwrap().position, Position::default());
+    assert_eq!(store.raise_schema().await.unwrap(), Raised { from: 2, to: 2 });
+    drop(store);
+    becomes(3);
     let answer = EmbeddedStore::open(&path, "ns").map(drop);
-    assert!(matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("schema 2")), "{answer:?}");
+    assert!(matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("schema 3")), "{answer:?}");
+    becomes(0);
+    let store = EmbeddedStore::open(&path, "ns").unwrap();
+    assert_eq!(store.raise_schema().await.unwrap(), Raised { from: 0, to: 1 });
+    put(&store, 1).await.unwrap();
 }
 
 #[tokio::test]

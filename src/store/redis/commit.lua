@@ -25,8 +25,11 @@ if redis.acl_check_cmd then
 end
 
 local previous, mac, event, changes, keep = nextarg(), nextarg(), nextarg(), nextarg(), nextarg()
-local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position')
+local schema = nextarg()
+local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position', 'schema')
 if not head[1] then return { 'uninitialised' } end
+-- A later version may have added what this one would drop.
+if (tonumber(head[4]) or 0) > tonumber(schema) then return { 'schema', head[4] } end
 if head[2] == mac then return { 'ok', head[3] } end
 if head[2] ~= previous then return { 'moved' } end
 

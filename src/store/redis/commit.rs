@@ -16,6 +16,7 @@ use super::link::Link;
 use super::script::{Answer, COMMIT};
 use super::{read, server};
 use crate::keys::record::RecordKey;
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
 
 /// Log entries that are kept, about: minutes of outage even at a thousand changes a second, some 100 MB.
@@ -103,6 +104,11 @@ async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> 
                 .ok_or_else(|| damaged(format_args!("position in {}", link.names.meta)));
         }
         "moved" => StoreError::HeadMoved,
+        "schema" => {
+            let found =
+                subject.parse().map_err(|_| damaged(format_args!("schema in {}", link.names.meta)))?;
+            StoreError::NewerSchema { found, known: SCHEMA }
+        }
         "revision" => StoreError::Conflict(Conflict::Revision { key: key()? }),
         "missing" => StoreError::Conflict(Conflict::Missing { key: key()? }),
         "claim" => StoreError::Conflict(Conflict::Claim { claim: subject }),
@@ -126,6 +132,7 @@ fn arguments(change: &Change, audit: &AuditLink) -> Vec<Vec<u8>> {
         audit.event.to_vec(),
         forms::changes(&change.ops),
         LOG_ENTRIES.to_string().into(),
+        SCHEMA.to_string().into(),
     ];
     list(&mut args, change.requires.iter().map(ToString::to_string));
     args.push(change.ops.len().to_string().into());

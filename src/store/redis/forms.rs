@@ -10,6 +10,7 @@
 //! | `{ns}:claims` | hash | unique value → `<kind>/<id>` of its holder |
 //! | `{ns}:log` | stream | `p` (audit head before), `m` (after), `c` (changes); trimmed |
 //! | `{ns}:audit` | stream | `m` (audit head after), `e` (event); never trimmed |
+//! | `{ns}:sidecars` | hash | id of a process → what it says of itself; see `fleet.rs` |
 //!
 //! Invariants: a log entry and its audit event have the same stream id; MACs are lower-case hex; everything
 //! else is binary safe; what a newer version added (a kind of record) is skipped, never an error.
@@ -21,12 +22,10 @@ use redis::Value;
 use uuid::Uuid;
 
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditMac, Logged, Op, Position, StoreError};
 
-/// Version of these forms, in `meta`. A higher one is refused.
-pub(super) const SCHEMA: u32 = 1;
-
-/// The names of the five keys.
+/// The names of the keys.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) meta: String,
@@ -34,6 +33,8 @@ pub(super) struct Names {
     pub(super) claims: String,
     pub(super) log: String,
     pub(super) audit: String,
+    /// Not one of [`Names::all`]: it says nothing of whose the namespace is.
+    pub(super) sidecars: String,
 }
 
 impl Names {
@@ -45,6 +46,7 @@ impl Names {
             claims: name("claims"),
             log: name("log"),
             audit: name("audit"),
+            sidecars: name("sidecars"),
         }
     }
 

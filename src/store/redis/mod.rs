@@ -4,13 +4,14 @@
 //! now; what other deployments need belongs in `link.rs`. The only folder that names Redis commands, and no
 //! type of the client leaves it. Its files: `link.rs` (connections), `server.rs` (what a server must be),
 //! `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
-//! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
+//! `fleet.rs` (who lives, KEK and schema), `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
 //! - nobody but a master that evicts nothing is believed.
 
 mod commit;
 mod fault;
+mod fleet;
 mod follow;
 mod forms;
 mod link;
@@ -24,6 +25,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::fleet::SCHEMA;
 use super::seal::Keyring;
 use super::{
     AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
@@ -31,7 +33,6 @@ use super::{
 };
 use crate::config::{RedisConfig, RedisDurability};
 use follow::Tail;
-use forms::SCHEMA;
 use link::{ANSWER, Link};
 use script::{Answer, INIT};
 

@@ -1,4 +1,4 @@
-//! The two scripts, and how they are run.
+//! The scripts, and how they are run.
 //!
 //! Not what their answers mean to the store. Redis documentation: "Scripting with Lua", EVALSHA. Invariants:
 //! every key that a script touches is passed as a key, so that a Cluster can route it; a server that does
@@ -27,6 +27,12 @@ pub(super) static COMMIT: Lua = Lua {
 /// See `mod.rs`.
 pub(super) static INIT: Lua =
     Lua { code: include_str!("init.lua"), script: LazyLock::new(|| Script::new(include_str!("init.lua"))) };
+
+/// See `fleet.rs`.
+pub(super) static MIGRATE: Lua = Lua {
+    code: include_str!("migrate.lua"),
+    script: LazyLock::new(|| Script::new(include_str!("migrate.lua"))),
+};
 
 impl Lua {
     /// Runs the script on the namespace. Its answer: a word, and what belongs to it.

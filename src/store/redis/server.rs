@@ -12,9 +12,10 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::fault::{self, Fault};
-use super::forms::{self, SCHEMA, damaged};
+use super::forms::{self, damaged};
 use super::link::Link;
 use crate::config::RedisDurability;
+use crate::store::fleet::READS;
 use crate::store::{AuditMac, Epoch, StoreError};
 
 /// What a server said of itself.
@@ -115,9 +116,9 @@ fn check_fsync(link: &Link, server: &Server) -> Result<(), StoreError> {
 fn check_schema(link: &Link, schema: Option<String>) -> Result<(), StoreError> {
     let schema: Option<u32> = schema.and_then(|schema| schema.parse().ok());
     match schema {
-        Some(schema) if schema <= SCHEMA => Ok(()),
+        Some(schema) if schema <= READS => Ok(()),
         Some(schema) => Err(StoreError::Unavailable(format!(
-            "{} has schema {schema}, this version knows {SCHEMA}: use the newer version",
+            "{} has schema {schema}, this version reads up to {READS}: use the newer version",
             link.names.meta
         ))),
         None => Err(damaged(format_args!("schema in {}", link.names.meta))),
