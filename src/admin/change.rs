@@ -48,16 +48,25 @@ pub(super) async fn commit<T>(
         Ok((output, records)) => Ok(Outcome::Done(output, records)),
         Err(WriteError::Refused(Stop::Unchanged)) => Ok(Outcome::Unchanged),
         Err(WriteError::Refused(Stop::Refused(problem))) => Err(problem),
-        Err(WriteError::Conflict(conflict)) => Err(conflicting(&conflict)),
-        Err(WriteError::OutOfScope(key)) => Err(Problem::conflict(format!(
+        Err(error) => Err(not_written(call, error)),
+    }
+}
+
+/// Why a change that nobody refused was not made.
+pub(super) fn not_written<E>(call: &Call, error: WriteError<E>) -> Problem {
+    match error {
+        WriteError::Refused(_) => Problem::conflict("the change was refused"),
+        WriteError::Conflict(conflict) => conflicting(&conflict),
+        WriteError::OutOfScope(key) => Problem::conflict(format!(
             "the {} would be outside this sidecar's [scope]; use the admin port of one that serves it",
             key.kind.name()
-        ))),
-        Err(WriteError::Unavailable(why)) => {
+        )),
+        WriteError::NewerSchema { found, known } => Problem::conflict(format!(
+            "the store has schema {found} and this sidecar writes {known}: make changes at one of the newer version"
+        )),
+        WriteError::Unavailable(why) => {
             tracing::error!(request = %call.actor.request_id, why, "an admin change was not stored");
-            Err(Problem::unavailable(
-                "the change is not known to be stored; read the record before trying again",
-            ))
+            Problem::unavailable("the change is not known to be stored; read the record before trying again")
         }
     }
 }
@@ -95,7 +104,7 @@ pub(super) fn fresh_meta(id: Uuid) -> Meta {
 
 /// What the audit says.
 pub(super) fn event(action: &'static str, severity: Severity, resource: RecordKey, metadata: Value) -> Event {
-    Event { action, severity, resource, metadata }
+    Event { action, severity, resource: resource.into(), metadata }
 }
 
 /// The removal of a record, whether it can be read or not.

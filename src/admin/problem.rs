@@ -125,6 +125,13 @@ impl Problem {
         problem
     }
 
+    /// 409 with everything that stands in the way, all about one member of the body.
+    pub(super) fn conflict_by(pointer: &str, code: &'static str, detail: &str, reasons: Vec<String>) -> Self {
+        let mut problem = Self::conflict(detail);
+        problem.0.errors = reasons.into_iter().map(|reason| Fault::at(pointer, code, reason)).collect();
+        problem
+    }
+
     /// 412: `If-Match` names another revision.
     pub(super) fn changed_meanwhile(revision: u64) -> Self {
         let detail = format!("the record is at revision {revision}; read it again before changing it");

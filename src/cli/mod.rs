@@ -7,7 +7,9 @@
 pub mod check;
 pub mod client;
 pub mod dev;
+pub mod fleet;
 pub mod keks;
+pub mod remote;
 mod scheme_text;
 pub mod schemes;
 pub mod serve;
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Faults, Loaded, Sources};
+use crate::harden;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +95,13 @@ enum Command {
     /// Manage key-encryption keys (KEKs), which seal the secrets in the store.
     #[command(subcommand)]
     Keks(KeksCommand),
+    /// List the sidecars that live: which version, role and KEKs each has.
+    Sidecars(fleet::AskArgs),
+    /// Raise the schema of the store to the one that this version writes.
+    ///
+    /// Asks a running sidecar. Refused while an older sidecar lives, which is named: it could not change records any
+    /// more, nor read what a later version adds.
+    Migrate(fleet::AskArgs),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -242,6 +252,14 @@ pub enum KeksCommand {
     /// Keep a copy in a safe place: without its key, a store's secrets are lost.
     #[command(after_help = "Example:\n  countersign keks new --dir /etc/countersign/keks --id 2026-01")]
     New(KeksNewArgs),
+    /// List the keys that a running sidecar holds, and how much is sealed under each.
+    List(fleet::AskArgs),
+    /// Bring every record and secret under one key, while everything runs.
+    ///
+    /// Refused while a live sidecar lacks the key or seals with another: put its file everywhere and set
+    /// keys.seal_with first. Stopped at any moment, the same command goes on. Says at its end which key files can go.
+    #[command(after_help = "Example:\n  countersign keks rotate --to 2026-02 --token-file admin-token")]
+    Rotate(fleet::RotateArgs),
 }
 
 /// `keks new`.
@@ -259,7 +277,7 @@ pub struct KeksNewArgs {
 #[must_use]
 pub fn run() -> ExitCode {
     let exit = match Cli::try_parse() {
-        Ok(Cli { command }) => dispatch(command),
+        Ok(Cli { command }) => hardened(command),
         Err(error) => {
             // Help and version are answers; all else is a mistake. A closed pipe is neither.
             let _ = error.print();
@@ -269,12 +287,27 @@ pub fn run() -> ExitCode {
     exit.into()
 }
 
+/// Every command may read a secret, so none does before this.
+fn hardened(command: Command) -> Exit {
+    match harden::forbid_dumps() {
+        Ok(()) => dispatch(command),
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::Failed
+        }
+    }
+}
+
 fn dispatch(command: Command) -> Exit {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Store(StoreCommand::Init(args)) => store::init(&args),
         Command::Keks(KeksCommand::New(args)) => keks::new(&args),
+        Command::Keks(KeksCommand::List(args)) => fleet::keks(&args),
+        Command::Keks(KeksCommand::Rotate(args)) => fleet::rotate(&args),
+        Command::Sidecars(args) => fleet::sidecars(&args),
+        Command::Migrate(args) => fleet::migrate(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),

@@ -91,6 +91,12 @@ impl Decoder {
         self.scope.as_ref().is_none_or(|scope| scope.holds(record))
     }
 
+    /// Whether this sidecar holds a part of the records only.
+    #[must_use]
+    pub fn is_scoped(&self) -> bool {
+        self.scope.is_some()
+    }
+
     /// The namespace, part of what seals and record MACs cover.
     #[must_use]
     pub fn namespace(&self) -> &str {

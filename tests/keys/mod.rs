@@ -2,6 +2,7 @@
 
 mod damaged;
 mod mass;
+mod reseal;
 mod scope;
 
 use std::sync::Arc;

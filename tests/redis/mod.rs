@@ -5,6 +5,8 @@
 
 mod captures;
 mod commits;
+mod fleet;
+mod keks;
 mod log;
 mod outage;
 mod processes;

@@ -137,7 +137,7 @@ impl Sidecar {
         let actor = Actor { name: "test".to_owned(), request_id: Uuid::now_v7() };
         let plan = |_: &_| {
             let metadata = serde_json::Value::Null;
-            let event = Event { action, severity: Severity::High, resource, metadata };
+            let event = Event { action, severity: Severity::High, resource: resource.into(), metadata };
             Ok(Plan { edits: edits(), requires: Vec::new(), event, output: () })
         };
         self.running.writer.write(&actor, plan).await

@@ -73,6 +73,11 @@ impl Process {
         Self { child, out, err }
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written to standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.out.text()
@@ -232,6 +237,15 @@ impl Serve {
     pub(crate) fn integration(&self, name: &str, kind: &str) -> String {
         text(&self.create("/api/integrations", json!({ "name": name, "type": kind }))["webhookSecret"])
     }
+}
+
+/// A command that asks this sidecar over its admin port, and how it ended.
+pub(crate) fn cli(serve: &Serve, dir: &Path, args: &[&str]) -> Ended {
+    let mut command = countersign(dir, args);
+    command
+        .env("COUNTERSIGN_ADMIN_TOKEN", TOKEN)
+        .env("COUNTERSIGN_CLI_URL", format!("http://{}", serve.admin));
+    Process::start(command).finish()
 }
 
 /// A call of the admin port as the bootstrap admin.
