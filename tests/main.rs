@@ -11,6 +11,7 @@ mod admin;
 mod api_key;
 mod availability;
 mod binary;
+mod canary;
 mod config;
 mod crash;
 mod deploy;
