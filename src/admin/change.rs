@@ -11,7 +11,7 @@ use super::conditional::Call;
 use super::problem::Problem;
 use crate::keys::decode::{Damaged, Decoded};
 use crate::keys::mirror::Mirror;
-use crate::keys::record::{Kind, Meta, Record, RecordKey};
+use crate::keys::record::{Kind, MANAGED_BY_API, Meta, Record, RecordKey};
 use crate::store::Conflict;
 use crate::store::seal::SealError;
 use crate::store::writer::{Edit, Event, Plan, Severity, WriteError};
@@ -89,8 +89,23 @@ pub(super) fn fresh_meta(id: Uuid) -> Meta {
         created_at: crate::clock::UnixMillis::default(),
         updated_at: crate::clock::UnixMillis::default(),
         created_by: None,
-        managed_by: "api".to_owned(),
+        managed_by: MANAGED_BY_API.to_owned(),
     }
+}
+
+/// Refuses where the record is the seed file's. Nobody knows whose a damaged one is; it may be removed.
+pub(super) fn owned_by_api(decoded: &Decoded) -> Result<(), Problem> {
+    match decoded {
+        Decoded::Workspace(record) => not_seeded(&record.meta),
+        Decoded::Key(entry) => not_seeded(&entry.record.meta),
+        Decoded::Integration(entry) => not_seeded(&entry.record.meta),
+        Decoded::Damaged(_) => Ok(()),
+    }
+}
+
+/// Refuses where the record is the seed file's.
+pub(super) fn not_seeded(meta: &Meta) -> Result<(), Problem> {
+    if meta.is_seeded() { Err(Problem::seeded()) } else { Ok(()) }
 }
 
 /// What the audit says.

@@ -63,6 +63,16 @@ impl Fields {
         self.members.contains_key(name)
     }
 
+    /// A member as it was sent, whatever it is.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name)
+    }
+
+    /// A member in the place of one that was taken.
+    pub(super) fn put(&mut self, name: &str, value: Value) {
+        self.members.insert(name.to_owned(), value);
+    }
+
     /// A member that must be there.
     pub(super) fn required<T>(
         &mut self,

@@ -50,6 +50,7 @@ pub(in crate::admin) async fn rotate(
         let entry = entry(mirror, &named)?;
         let before = &entry.record;
         call.check(before.meta.revision)?;
+        change::not_seeded(&before.meta)?;
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
         let secret = match &given {

@@ -6,7 +6,7 @@
 //! `X-Webhook-Key-Id` is kept by every change that could exceed it ([`keep_bound`]).
 
 pub(super) mod create;
-mod input;
+pub(super) mod input;
 pub(super) mod retire;
 pub(super) mod rotate;
 pub(super) mod update;
@@ -117,6 +117,7 @@ pub(super) async fn delete(
     let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let decoded = path.find(mirror)?;
         call.check(decoded.revision())?;
+        change::owned_by_api(&decoded)?;
         let name = match &decoded {
             Decoded::Key(entry) => Some(entry.record.name.as_str()),
             _ => None,
@@ -154,7 +155,7 @@ fn keep_bound(mirror: &Mirror, limit: usize, now: UnixMillis, key: &mut WebhookK
 }
 
 /// Whether its secret is tried for requests that name no key.
-fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
+pub(super) fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
     key.is_active && !key.require_key_id && key.expires_at.is_none_or(|expires| now < expires)
 }
 

@@ -32,6 +32,7 @@ pub(in crate::admin) async fn retire(
     let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let entry = path.entry(mirror)?;
         call.check(entry.record.meta.revision)?;
+        change::not_seeded(&entry.record.meta)?;
         let mut record = entry.record.clone();
         let Some(previous) = record.previous.take() else { return Err(Stop::Unchanged) };
         let metadata = json!({

@@ -58,6 +58,7 @@ pub(in crate::admin) async fn rotate(
         let entry = path.entry(mirror)?;
         let before = &entry.record;
         call.check(before.meta.revision)?;
+        change::not_seeded(&before.meta)?;
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
         let mut record = fresh.replace(&state.writer, path.key, before)?;

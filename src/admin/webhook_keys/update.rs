@@ -29,12 +29,13 @@ pub(in crate::admin) async fn patch(
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
     let name = fields.plain("name", formats::display_name);
-    let settings = Settings::of(&mut fields, &state, name);
+    let settings = Settings::of(&mut fields, &state.route_names, name);
     let settings = fields.finish(Some(settings))?;
 
     let plan = |mirror: &Mirror| -> Result<Plan<bool>, Stop> {
         let entry = path.entry(mirror)?;
         call.check(entry.record.meta.revision)?;
+        change::not_seeded(&entry.record.meta)?;
         let now = state.writer.now();
         let mut record = entry.record.clone();
         settings.apply(&mut record);
