@@ -26,6 +26,13 @@ impl Secret {
         Self::new(text.as_bytes().to_vec())
     }
 
+    /// The content of a file, without the one line end (LF or CRLF) that an editor adds.
+    #[must_use]
+    pub fn of_file(bytes: Zeroizing<Vec<u8>>) -> Self {
+        let text = bytes.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
+        Self::new(text.unwrap_or(&bytes).to_vec())
+    }
+
     /// The bytes themselves: to key a MAC, to seal, or to show once to the admin who created them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {

@@ -62,8 +62,8 @@ async fn read(request: Request) -> Result<Option<Value>, Problem> {
         return Ok(None);
     }
     check_media_type(&parts.headers)?;
-    match serde_json::from_slice::<Strict>(&bytes) {
-        Ok(Strict(value)) => Ok(Some(value)),
+    match strict(&bytes) {
+        Ok(value) => Ok(Some(value)),
         // Only the place: what stands there may be part of a secret.
         Err(error) => {
             let what = if error.is_data() { "an object names one member twice" } else { "it is not JSON" };
@@ -71,6 +71,11 @@ async fn read(request: Request) -> Result<Option<Value>, Problem> {
             Err(Problem::malformed(detail))
         }
     }
+}
+
+/// Reads JSON none of whose objects names a member twice; such a one is an error of the category `Data`.
+pub(super) fn strict(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice::<Strict>(bytes).map(|Strict(value)| value)
 }
 
 async fn collect(mut body: Body) -> Result<BytesMut, Problem> {

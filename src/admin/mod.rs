@@ -32,6 +32,7 @@ mod page;
 mod problem;
 mod rotation;
 mod schemes;
+pub mod seed;
 mod serve;
 mod view;
 mod webhook_keys;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::StartError;
+use crate::admin::seed::{SeedSettings, SeedTask};
 use crate::admin::{self, AdminState};
 use crate::clock::Clock;
 use crate::config::{Config, InitPolicy, UpstreamTarget};
@@ -56,6 +57,7 @@ pub(super) struct Writing {
     pub(super) socket: std::net::TcpListener,
     pub(super) state: Arc<AdminState>,
     pub(super) captures: CaptureTask,
+    pub(super) seed: Option<SeedTask>,
 }
 
 impl Parts {
@@ -106,6 +108,12 @@ impl Parts {
         })
     }
 
+    pub(super) fn seed_task(&self, config: &Config) -> Option<SeedTask> {
+        let settings = SeedSettings::of(config)?;
+        let (writer, ring) = (Arc::clone(&self.writer), Arc::clone(&self.ring));
+        Some(SeedTask::new(settings, writer, ring, Arc::clone(&self.readiness)))
+    }
+
     pub(super) fn spawn_sync(&self, init: InitPolicy, end: Watcher) -> Result<JoinHandle<()>, StartError> {
         let mut sync = Sync::new(
             Arc::clone(&self.store),
@@ -136,9 +144,12 @@ impl Parts {
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
             let admin = async {
-                let Some(Writing { socket, state, captures }) = writing else { return Ok(()) };
+                let Some(Writing { socket, state, captures, seed }) = writing else { return Ok(()) };
                 // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
                 drop(tokio::spawn(captures.run()));
+                if let Some(seed) = seed {
+                    drop(tokio::spawn(seed.run()));
+                }
                 admin::serve(listen(socket)?, admin::router(state), end.clone()).await
             };
             let ports = async { tokio::try_join!(admin, ops::serve(listen(ops)?, state, end.clone())) };

@@ -8,6 +8,7 @@ pub mod check;
 pub mod client;
 pub mod dev;
 pub mod keks;
+pub mod key;
 mod scheme_text;
 pub mod schemes;
 pub mod serve;
@@ -92,6 +93,9 @@ enum Command {
     /// Manage key-encryption keys (KEKs), which seal the secrets in the store.
     #[command(subcommand)]
     Keks(KeksCommand),
+    /// Make API keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -255,6 +259,28 @@ pub struct KeksNewArgs {
     pub id: String,
 }
 
+/// `key …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeyCommand {
+    /// Make a new API key, and the digest that a seed file names it by.
+    ///
+    /// Prints the key this once: give it to its holder, and keep no copy. The digest is no secret; paste the printed
+    /// lines into the seed file (seed.file).
+    #[command(after_help = "Example:\n  countersign key new --offline --json | jq -r .apiKeyDigest")]
+    New(KeyNewArgs),
+}
+
+/// `key new`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyNewArgs {
+    /// Contact nothing: the key counts once its digest is in a seed file.
+    #[arg(long, required = true)]
+    pub offline: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -275,6 +301,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Check(args) => check::run(&args),
         Command::Store(StoreCommand::Init(args)) => store::init(&args),
         Command::Keks(KeksCommand::New(args)) => keks::new(&args),
+        Command::Key(KeyCommand::New(args)) => key::new(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),

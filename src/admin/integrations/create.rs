@@ -51,9 +51,10 @@ pub(in crate::admin) struct Wanted {
 pub(in crate::admin) async fn create(
     State(state): State<Arc<AdminState>>,
     call: Call,
-    Required(fields): Required,
+    Required(mut fields): Required,
 ) -> Result<Response, Problem> {
-    let wanted = Wanted::of(fields, Some(state.writer.mirror()), state.public_url.as_deref())?;
+    let given = fields.nullable("webhookSecret", input::secret).of(None);
+    let wanted = Wanted::of(fields, given, Some(state.writer.mirror()), state.public_url.as_deref())?;
     let key = RecordKey { kind: Kind::Integration, id: Uuid::now_v7() };
     let secret = match &wanted.given {
         Some(secret) => secret.clone(),
@@ -95,10 +96,11 @@ pub(in crate::admin) async fn create(
 }
 
 impl Wanted {
-    /// Takes every field. A workspace that `mirror` does not hold is a fault; so is what needs `public_url` where
+    /// Takes every field but the secret. A workspace that `mirror` does not hold is a fault; so is what needs `public_url` where
     /// there is none.
     pub(in crate::admin) fn of(
         mut fields: Fields,
+        given: Option<Secret>,
         mirror: Option<&Mirror>,
         public_url: Option<&str>,
     ) -> Result<Self, Problem> {
@@ -109,7 +111,6 @@ impl Wanted {
             Change::Keep | Change::Clear => None,
         };
         let kind = kind.unwrap_or_else(|| USUAL_TYPE.to_owned());
-        let given = fields.nullable("webhookSecret", input::secret).of(None);
         let scheme_input = SchemeInput::of(&mut fields);
         let settings = Settings::of(&mut fields, mirror);
 

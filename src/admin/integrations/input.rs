@@ -121,8 +121,13 @@ fn reject_status(value: Value) -> Checked<u16> {
 }
 
 /// An imported secret, as text; whether a scheme can use it is for [`usable`].
-pub(in crate::admin) fn secret(value: Value) -> Checked<Secret> {
-    let text = formats::text(value)?;
+pub(super) fn secret(value: Value) -> Checked<Secret> {
+    judged(Secret::new(formats::text(value)?.into_bytes()))
+}
+
+/// The same, wherever it comes from.
+pub(in crate::admin) fn judged(secret: Secret) -> Checked<Secret> {
+    let Some(text) = secret.expose_text() else { return wrong("format", "must be UTF-8") };
     if text.len() > LINES_MAX {
         return wrong("range", format!("must have at most {LINES_MAX} bytes"));
     }
@@ -132,7 +137,7 @@ pub(in crate::admin) fn secret(value: Value) -> Checked<Secret> {
     if text.trim().is_empty() {
         return wrong("format", "must not be blank");
     }
-    Ok(Secret::new(text.into_bytes()))
+    Ok(secret)
 }
 
 fn is_line_end(character: char) -> bool {

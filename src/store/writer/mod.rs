@@ -105,6 +105,14 @@ impl Writer {
         self.decoder.keyring().open(&self.place(key, SECRET_FIELD, sealed.version), sealed)
     }
 
+    /// Opens an integration's verify token: to tell whether another is given, never to show it.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_verify_token(&self, key: RecordKey, sealed: &Sealed) -> Result<Secret, SealError> {
+        self.decoder.keyring().open(&self.place(key, VERIFY_TOKEN_FIELD, sealed.version), sealed)
+    }
+
     fn place(&self, key: RecordKey, field: &'static str, version: u32) -> SealPlace<'_> {
         SealPlace { namespace: self.decoder.namespace(), key, field, version }
     }
