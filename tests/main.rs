@@ -27,6 +27,7 @@ mod ops;
 mod pool;
 mod real_apps;
 mod redis;
+mod seeding;
 mod senders;
 mod signatures;
 mod store;

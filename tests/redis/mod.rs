@@ -12,7 +12,7 @@ mod roles;
 mod rotation;
 mod scopes;
 mod server;
-mod sidecar;
+pub(crate) mod sidecar;
 mod sidecars;
 
 use crate::support::redis::{namespace, shared};

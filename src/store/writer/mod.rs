@@ -70,6 +70,12 @@ impl Writer {
         &self.mirror
     }
 
+    /// The store that it commits to.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// Wall time, for plans.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
