@@ -9,17 +9,22 @@
 //! - a record that was made over the admin port is never taken over, changed or deleted;
 //! - no secret stands in the file, in a fault or in the log: the file names files.
 //!
-//! `source` reads the files → `parse` makes entries with lines → `entries` judges them alone → `plan` compares them
-//! with what is stored → `task` applies, now and whenever the content changes.
+//! `source` reads the files → `parse` makes values with lines → `judge` reads each entry and `entries` all of them →
+//! `plan` compares them with what is stored (`records`, `removals`, `clashes`) → `task` applies, now and whenever the
+//! content changes.
 
+mod clashes;
 mod entries;
 mod fault;
+mod judge;
 mod parse;
 mod plan;
 mod records;
+mod removals;
 mod source;
 mod stored;
 mod task;
+mod values;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@
 //! deleted; a workspace with anything else in it stays; a signing key that would take a place among those that are
 //! tried unnamed from another, made elsewhere, is a fault.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::records::{self, Made, NotMade};
 use super::stored::Stored;
 use crate::admin::webhook_keys::is_tried_unnamed;
 use crate::keys::mirror::Mirror;
-use crate::keys::record::{ApiKeyDigest, Kind, Meta, Record, RecordKey, WebhookKey};
+use crate::keys::record::{Kind, Record, RecordKey, WebhookKey};
 use crate::store::writer::{Edit, Writer};
 
 /// Everything that a file changes.
@@ -75,19 +75,19 @@ pub(super) fn plan(
     if planner.faults.is_empty() { Ok(planner.planned) } else { Err(Refused::Faults(planner.faults)) }
 }
 
-struct Planner<'p> {
-    seed: &'p Seed,
-    settings: &'p SeedSettings,
-    writer: &'p Writer,
-    stored: Stored,
+pub(super) struct Planner<'p> {
+    pub(super) seed: &'p Seed,
+    pub(super) settings: &'p SeedSettings,
+    pub(super) writer: &'p Writer,
+    pub(super) stored: Stored,
     /// Ids of the declared workspaces, and whether each is stored already.
     ids: HashMap<&'p str, (Uuid, bool)>,
     /// Records that stand for an entry.
-    declared: BTreeSet<RecordKey>,
+    pub(super) declared: BTreeSet<RecordKey>,
     /// Every declared key as it will be, and whether its secret is tried unnamed already.
-    keys: Vec<(Place, WebhookKey, bool)>,
-    planned: Planned,
-    faults: Vec<SeedFault>,
+    pub(super) keys: Vec<(Place, WebhookKey, bool)>,
+    pub(super) planned: Planned,
+    pub(super) faults: Vec<SeedFault>,
 }
 
 impl Planner<'_> {
@@ -199,144 +199,11 @@ impl Planner<'_> {
         }
     }
 
-    /// Deletes what the file no longer declares, or says that it stays. Gives the keys that go.
-    fn removals(&mut self) -> BTreeSet<Uuid> {
-        let stays = |meta: &Meta, kind: Kind, declared: &BTreeSet<RecordKey>| {
-            !meta.is_seeded() || declared.contains(&RecordKey { kind, id: meta.id })
-        };
-        let mut removals: Vec<(&'static str, Record, String)> = Vec::new();
-        // What stays in each workspace that is not declared.
-        let mut inside: BTreeMap<Uuid, usize> = BTreeMap::new();
-        let mut hold = |workspace: Option<Uuid>| {
-            if let Some(id) = workspace {
-                *inside.entry(id).or_default() += 1;
-            }
-        };
-        for entry in &self.stored.keys {
-            let record = &entry.record;
-            if stays(&record.meta, Kind::WebhookKey, &self.declared) {
-                hold(Some(record.workspace_id));
-            } else {
-                removals.push((
-                    "webhook_key.deleted",
-                    Record::WebhookKey(record.clone()),
-                    record.name.clone(),
-                ));
-            }
-        }
-        for entry in self.stored.integrations.values() {
-            let record = &entry.record;
-            if !stays(&record.meta, Kind::Integration, &self.declared) {
-                removals.push((
-                    "integration.deleted",
-                    Record::Integration(record.clone()),
-                    record.name.clone(),
-                ));
-            } else if !record.meta.is_seeded() {
-                hold(record.workspace_id);
-            }
-        }
-        self.stored.damaged.iter().for_each(|damaged| hold(damaged.workspace));
-        for record in self.stored.workspaces.values() {
-            if stays(&record.meta, Kind::Workspace, &self.declared) {
-                continue;
-            }
-            match inside.get(&record.meta.id) {
-                Some(count) if self.settings.prune => self.planned.notices.push(format!(
-                    "workspace {:?} is not in the file and stays: {count} of its records were not made by the file",
-                    record.name
-                )),
-                _ => removals.push((
-                    "workspace.deleted",
-                    Record::Workspace(record.as_ref().clone()),
-                    record.name.clone(),
-                )),
-            }
-        }
-        let mut gone = BTreeSet::new();
-        for (action, record, name) in removals {
-            if self.settings.prune {
-                if let Record::WebhookKey(key) = &record {
-                    gone.insert(key.meta.id);
-                }
-                self.change(action, Edit::Delete(record), &name, &[]);
-            } else {
-                let kind = record.key().kind.name();
-                let notice = format!(
-                    "{kind} {name:?} is not in the file and stays as it was; seed.prune = true deletes it"
-                );
-                self.planned.notices.push(notice);
-            }
-        }
-        gone
-    }
-
-    /// No two records may hold one API key, former ones included.
-    fn api_keys(&mut self, gone: &BTreeSet<Uuid>) {
-        let mut held: HashMap<ApiKeyDigest, String> = HashMap::new();
-        let stays = |id: Uuid| {
-            !gone.contains(&id) && !self.declared.contains(&RecordKey { kind: Kind::WebhookKey, id })
-        };
-        for entry in self.stored.keys.iter().filter(|entry| stays(entry.record.meta.id)) {
-            let how = if entry.record.meta.is_seeded() {
-                format!(
-                    "the key {:?}, which is not in the file and stays; seed.prune = true deletes it",
-                    entry.record.name
-                )
-            } else {
-                "a key that was made over the admin port".to_owned()
-            };
-            digests(&entry.record).for_each(|digest| drop(held.insert(digest, how.clone())));
-        }
-        for damaged in &self.stored.damaged {
-            for digest in &damaged.api_keys {
-                held.insert(*digest, "a stored record that cannot be read".to_owned());
-            }
-        }
-        for (_, key, _) in &self.keys {
-            if let Some(former) = key.previous.as_ref().and_then(|previous| previous.api_key) {
-                held.insert(former, format!("the key {:?} until its overlap ends", key.name));
-            }
-        }
-        for (at, key, _) in &self.keys {
-            let own = key.previous.as_ref().and_then(|previous| previous.api_key) == Some(key.api_key);
-            if let Some(holder) = held.get(&key.api_key).filter(|_| !own) {
-                let fault = self.seed.fault(*at, "apiKeyDigest", format!("is held by {holder}"));
-                self.faults.push(fault);
-            }
-        }
-    }
-
-    /// A workspace's secrets that are tried for requests without a key id are no more than can be tried.
-    fn tried_keys(&mut self, gone: &BTreeSet<Uuid>) {
-        let now = self.writer.now();
-        let mut tried: HashMap<Uuid, usize> = HashMap::new();
-        let declared = |id: Uuid| self.declared.contains(&RecordKey { kind: Kind::WebhookKey, id });
-        let others = self.stored.keys.iter().map(|entry| &entry.record);
-        let others = others.filter(|key| !gone.contains(&key.meta.id) && !declared(key.meta.id));
-        for key in others.chain(self.keys.iter().map(|(_, key, _)| key)) {
-            if is_tried_unnamed(key, now) {
-                *tried.entry(key.workspace_id).or_default() += 1;
-            }
-        }
-        let limit = self.settings.candidate_secrets;
-        for (at, key, before) in &self.keys {
-            let full = tried.get(&key.workspace_id).is_some_and(|count| *count > limit);
-            if full && !before && is_tried_unnamed(key, now) {
-                let detail = format!(
-                    "must be true: the workspace has more signing keys than the {limit} that are tried without a \
-                     key id (limits.candidate_secrets)"
-                );
-                self.faults.push(self.seed.fault(*at, "requireKeyId", detail));
-            }
-        }
-    }
-
     fn notice(&mut self, notice: Option<&str>, kind: &str, name: &str) {
         self.planned.notices.extend(notice.map(|notice| format!("{kind} {name:?} {notice}")));
     }
 
-    fn change(&mut self, action: &str, edit: Edit, name: &str, fields: &[&str]) {
+    pub(super) fn change(&mut self, action: &str, edit: Edit, name: &str, fields: &[&str]) {
         let key = match &edit {
             Edit::Create(record) | Edit::Update(record) | Edit::Delete(record) => record.key(),
             Edit::Remove { key, .. } => *key,
@@ -347,9 +214,4 @@ impl Planner<'_> {
         }));
         self.planned.edits.push(edit);
     }
-}
-
-fn digests(key: &WebhookKey) -> impl Iterator<Item = ApiKeyDigest> + use<> {
-    let former = key.previous.as_ref().and_then(|previous| previous.api_key);
-    std::iter::once(key.api_key).chain(former)
 }

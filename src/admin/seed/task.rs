@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::entries::{Absent, Seed};
 use super::plan::{self, Refused};
 use super::{ACTOR, SeedSettings, source};
+use crate::keys::record::RecordKey;
 use crate::keys::ring::KeyRing;
 use crate::readiness::{Readiness, SeedHealth};
 use crate::store::Epoch;
@@ -61,7 +62,7 @@ impl SeedTask {
         ring: Arc<KeyRing>,
         readiness: Arc<Readiness>,
     ) -> Self {
-        readiness.set_seed(SeedHealth::default());
+        readiness.set_seed(SeedHealth { is_judged: false, lines: vec!["not applied yet".to_owned()] });
         Self { settings, writer, ring, readiness, seen: None, concluded: None, said: Vec::new() }
     }
 
@@ -145,8 +146,14 @@ impl SeedTask {
                 self.refuse(vec![format!("what it declares does not fit what is stored: {error}")]);
                 false
             }
-            // The writer has said it. Until it is stored, a process that starts is not ready.
-            Err(WriteError::Unavailable(_)) => false,
+            // The writer has logged it. Until it is stored, a process that starts is not ready.
+            Err(WriteError::Unavailable(why)) => {
+                let is_judged = self.readiness.seed().is_some_and(|seed| seed.is_judged);
+                let lines = vec![format!("not applied yet, and tried again: {why}")];
+                self.readiness.set_seed(SeedHealth { is_judged, lines });
+                self.said.clear();
+                false
+            }
         }
     }
 
@@ -184,7 +191,7 @@ impl SeedTask {
     }
 }
 
-fn edited(edit: &Edit) -> crate::keys::record::RecordKey {
+fn edited(edit: &Edit) -> RecordKey {
     match edit {
         Edit::Create(record) | Edit::Update(record) | Edit::Delete(record) => record.key(),
         Edit::Remove { key, .. } => *key,
