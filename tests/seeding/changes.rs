@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use super::{NEW, OLD, Seeding, WORKSPACE, api_key, delivery, integration, key, signed, with_api_key};
+use crate::support::http::Call;
 
 #[test]
 fn what_an_entry_no_longer_says_has_its_default_again() {
@@ -107,7 +108,7 @@ fn pruning_leaves_what_the_admin_port_made_and_the_workspace_that_holds_it() {
         ["workspace \"acme\" is not in the file and stays: 1 of its records were not made by the file"]
     );
     seeding.sidecar.refuses(&with_api_key(&ci), 401);
-    let call = crate::support::http::Call::get("/orders").header("X-API-Key", &own.api_key);
+    let call = Call::get("/orders").header("X-API-Key", &own.api_key);
     seeding.sidecar.passes(&call);
     assert_eq!(seeding.list("/api/integrations").len(), 1);
 }
@@ -184,4 +185,30 @@ fn a_scheme_that_cannot_use_the_former_secret_ends_it() {
     let [shown] = <[Value; 1]>::try_from(seeding.list("/api/integrations")).unwrap();
     assert_eq!((&shown["type"], &shown["previous"]), (&json!("standard-webhooks"), &Value::Null));
     assert!(said[1].contains("cannot use its former secret"), "{said:?}");
+}
+
+#[test]
+fn a_handshake_is_answered_with_the_token_in_its_file() {
+    let mut seeding = Seeding::start();
+    let challenge = |token: &str| {
+        let query = format!("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}");
+        Call::get(&format!("/webhooks/hook?{query}"))
+    };
+    let (first, second) = ("a-verify-token-of-some-length", "another-token-of-some-length");
+    seeding.files.write("hook", OLD);
+    seeding.files.write("token", first);
+    let with_token =
+        "workspace = \"acme\"\ntype = \"meta\"\nhandshake = { verifyTokenFile = \"{dir}/token\" }";
+    let text = [WORKSPACE, &integration("hook", with_token)].concat();
+    assert_eq!(seeding.seed(&text), ["in force (2 records)"]);
+    assert_eq!(seeding.sidecar.send(&challenge(first)).text(), "1158201444");
+    seeding.seed(&format!("{text}# the same\n"));
+    assert_eq!(seeding.events().len(), 1, "the same token is not sealed anew");
+
+    seeding.secret("token", second);
+    assert_eq!(seeding.sidecar.send(&challenge(second)).text(), "1158201444");
+    seeding.sidecar.refuses(&challenge(first), 401);
+    assert_eq!(seeding.events()[1]["metadata"]["changes"][0]["fields"], json!(["handshake"]));
+    let [shown] = <[Value; 1]>::try_from(seeding.list("/api/integrations")).unwrap();
+    assert_eq!(shown["workspaceId"], seeding.workspace());
 }

@@ -100,3 +100,42 @@ fn a_running_program_follows_its_file() {
         assert!(!log.contains(canary) && !answer.text().contains(canary), "{canary} was repeated");
     }
 }
+
+#[test]
+fn the_section_says_a_file_of_a_known_form_and_stands_alone() {
+    let files = Files::new();
+    for (config, expected) in [
+        (
+            "[seed]\nfile = \"seed.yaml\"\n",
+            "seed.file = \"seed.yaml\": expected a file whose name ends in .toml",
+        ),
+        ("[seed]\nprune = 1\n", "seed.prune = 1: expected true or false"),
+        (
+            "[seed]\nfile = \"seed.toml\"\n[scope]\nintegrations = [\"a\"]\n",
+            "seed.file = \"seed.toml\": expected no [scope] beside it",
+        ),
+    ] {
+        files.write("config.toml", config);
+        let (code, _, err) = run(&files, &["check", "--config", "config.toml"]);
+        assert_eq!(code, Some(78), "{config}");
+        assert!(err.contains(expected), "{config}: {err}");
+    }
+    files.write("config.toml", "[seed]\nfile = \"seed.toml\"\nprune = true\n");
+    let (code, _, err) = run(&files, &["check", "--config", "config.toml", "--role", "data"]);
+    assert_eq!(code, Some(0));
+    for option in ["file", "prune"] {
+        assert!(err.contains(&format!("seed.{option} has no effect with role = \"data\"")), "{err}");
+    }
+}
+
+#[test]
+fn the_file_in_the_documentation_has_no_fault() {
+    let files = Files::new();
+    let page = include_str!("../../docs/seeding.md");
+    let block = page.split("```toml\n# seed.toml\n").nth(1).unwrap().split("```").next().unwrap();
+    files.write("config.toml", "[seed]\nfile = \"seed.toml\"\n");
+    files.write("seed.toml", block);
+    let (code, out, err) = run(&files, &["check", "--config", "config.toml"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("(4 records, prune off)"), "{out}");
+}
