@@ -2,29 +2,8 @@
 
 use super::{NEW, OLD, Seeding, WORKSPACE, api_key, delivery, integration, key, with_api_key};
 
-#[test]
-fn every_fault_is_said_at_once_and_the_last_good_file_stays_in_force() {
-    let mut seeding = Seeding::pruning();
-    let ci = api_key();
-    seeding.files.write("hook", OLD);
-    seeding.files.write("short", "abc");
-    let good = [WORKSPACE, &key("ci", &ci.lines), &integration("hook", "")].concat();
-    seeding.seed(&good);
-    let before = seeding.everything();
-    let faulty = "[[workspaces]]
-name = \"other\"
-colour = \"red\"
-[[webhookKeys]]
-workspace = \"acme\"
-name = \"ci\"
-apiKeyDigest = \"wk_0123456789\"
-expiresAt = 2030-13-01
-";
-    let said = seeding.seed(faulty);
-    assert!(said[1].starts_with("seed.toml:8: is not TOML"), "{said:?}");
-    assert_eq!(seeding.everything(), before);
-
-    let faulty = "[[workspaces]]
+/// A file with a fault in most lines.
+const FAULTY: &str = "[[workspaces]]
 name = \"other\"
 colour = \"red\"
 [[webhookKeys]]
@@ -47,26 +26,51 @@ toleranceSeconds = 0
 [[sender]]
 name = \"x\"
 ";
+
+/// The place of each fault, and some of what is said of it.
+const EXPECTED: &[(&str, &str)] = &[
+    ("seed.toml:3: workspaces[0].colour: ", "there is no such field"),
+    ("seed.toml:7: webhookKeys[0].apiKeyDigest: ", "must be the digest and not the key"),
+    ("seed.toml:8: webhookKeys[0].routes[1]: ", "must be one of the configured routes"),
+    ("seed.toml:11: webhookKeys[1].name: ", "must have at least one character"),
+    ("seed.toml:12: webhookKeys[1].secretFile: ", "none cannot be read: No such file"),
+    ("seed.toml:17: integrations[0].webhookSecret: ", "must not stand in this file"),
+    ("seed.toml:15: integrations[0].type: ", "must be one of"),
+    ("seed.toml:16: integrations[0].secretFile: ", "must decode to at least 16 bytes"),
+    ("seed.toml:19: integrations[1].secretFile: ", "secretFile is required"),
+    ("seed.toml:19: integrations[1].name: ", "must be 1 to 63 of a-z"),
+    ("seed.toml:20: integrations[1].toleranceSeconds: ", "must be from 1 to"),
+    ("seed.toml: sender: ", "there is no such list; there are workspaces, webhookKeys, integrations"),
+];
+
+#[test]
+fn every_fault_is_said_at_once_and_the_last_good_file_stays_in_force() {
+    let mut seeding = Seeding::pruning();
+    let ci = api_key();
+    seeding.files.write("hook", OLD);
+    seeding.files.write("short", "abc");
+    let good = [WORKSPACE, &key("ci", &ci.lines), &integration("hook", "")].concat();
+    seeding.seed(&good);
+    let before = seeding.everything();
+    let faulty = "[[workspaces]]
+name = \"other\"
+colour = \"red\"
+[[webhookKeys]]
+workspace = \"acme\"
+name = \"ci\"
+apiKeyDigest = \"wk_0123456789\"
+expiresAt = 2030-13-01
+";
     let said = seeding.seed(faulty);
-    let expected = [
-        ("seed.toml:3: workspaces[0].colour: ", "there is no such field"),
-        ("seed.toml:7: webhookKeys[0].apiKeyDigest: ", "must be the digest and not the key"),
-        ("seed.toml:8: webhookKeys[0].routes[1]: ", "must be one of the configured routes"),
-        ("seed.toml:11: webhookKeys[1].name: ", "must have at least one character"),
-        ("seed.toml:12: webhookKeys[1].secretFile: ", "none cannot be read: No such file"),
-        ("seed.toml:17: integrations[0].webhookSecret: ", "must not stand in this file"),
-        ("seed.toml:15: integrations[0].type: ", "must be one of"),
-        ("seed.toml:16: integrations[0].secretFile: ", "must decode to at least 16 bytes"),
-        ("seed.toml:19: integrations[1].secretFile: ", "secretFile is required"),
-        ("seed.toml:19: integrations[1].name: ", "must be 1 to 63 of a-z"),
-        ("seed.toml:20: integrations[1].toleranceSeconds: ", "must be from 1 to"),
-        ("seed.toml: sender: ", "there is no such list; there are workspaces, webhookKeys, integrations"),
-    ];
-    for (place, detail) in expected {
+    assert!(said[1].starts_with("seed.toml:8: is not TOML"), "{said:?}");
+    assert_eq!(seeding.everything(), before);
+
+    let said = seeding.seed(FAULTY);
+    for (place, detail) in EXPECTED {
         let found = said.iter().any(|line| line.starts_with(place) && line.contains(detail));
         assert!(found, "{place}{detail}:\n{}", said.join("\n"));
     }
-    assert_eq!(said.len(), expected.len() + 1, "{}", said.join("\n"));
+    assert_eq!(said.len(), EXPECTED.len() + 1, "{}", said.join("\n"));
     assert!(said[0].starts_with("NOT in force as it stands, and nothing of it was applied: 12 faults"));
     for text in ["a secret in the wrong place", "wk_0123456789", "nowhere", "strype"] {
         assert!(!said.join("\n").contains(text), "{text} was repeated");
