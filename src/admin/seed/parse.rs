@@ -82,12 +82,15 @@ impl Lines {
             return Self::default();
         }
         let Ok(spans) = toml::from_str::<Spans>(text) else { return Self::default() };
+        // Where each line ends, so that a long file is walked once and not for every member.
+        let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
         let lines = |entries: Vec<Members>| -> Vec<BTreeMap<String, usize>> {
             let members = |members: Members| {
                 members
                     .into_keys()
                     .map(|name| {
-                        let line = line_of(text, name.span().start);
+                        let start = name.span().start;
+                        let line = ends.partition_point(|end| *end < start) + 1;
                         (name.into_inner(), line)
                     })
                     .collect()
