@@ -105,7 +105,7 @@ pub(super) fn removal(decoded: &Decoded) -> Edit {
             Edit::Remove { key: damaged.key, revision: damaged.revision, releases: damaged_claims(damaged) }
         }
         Decoded::Workspace(record) => Edit::Delete(Record::Workspace(record.as_ref().clone())),
-        Decoded::Key(entry) => Edit::Delete(Record::WebhookKey(entry.record.clone())),
+        Decoded::Key(entry) => Edit::Delete(Record::WebhookKey(entry.record.record())),
         Decoded::Integration(entry) => Edit::Delete(Record::Integration(entry.record.clone())),
     }
 }

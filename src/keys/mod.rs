@@ -8,6 +8,7 @@
 pub mod decode;
 pub mod entry;
 pub mod handshake;
+pub mod held;
 pub mod mirror;
 pub mod record;
 pub mod ring;
@@ -16,6 +17,8 @@ pub mod sync;
 
 mod indexes;
 mod shards;
+mod stored;
+mod usage;
 
 use std::sync::Arc;
 

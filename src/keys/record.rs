@@ -136,7 +136,7 @@ pub struct Workspace {
 
 /// An API key and HMAC secret of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "super::stored::WebhookKey")]
 pub struct WebhookKey {
     /// Id, revision, times.
     #[serde(flatten)]

@@ -116,7 +116,8 @@ impl Sync {
         let mut left: Vec<(RecordKey, u64)> = Vec::new();
         let decoder = self.decoder.clone();
         let mirror = Arc::clone(self.ring.mirror());
-        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| match decoder.decode(key, &envelope) {
+        let decode = |key, envelope: &[u8]| decoder.decode_over(mirror.get(key).as_ref(), key, envelope);
+        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| match decode(key, &envelope) {
             Judged::Inside(decoded) => records.push((key, report(decoded))),
             Judged::Outside { revision } if mirror.is_held(key) => left.push((key, revision)),
             Judged::Outside { .. } => {}

@@ -1,5 +1,6 @@
 //! What the mirror and the ring promise, on records made here.
 
+mod again;
 mod damaged;
 mod mass;
 mod scope;

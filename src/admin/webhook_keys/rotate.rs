@@ -55,8 +55,7 @@ pub(in crate::admin) async fn rotate(
     let fresh = Fresh::of(what)?;
 
     let plan = |mirror: &Mirror| -> Result<Plan<UnixMillis>, Stop> {
-        let entry = path.entry(mirror)?;
-        let before = &entry.record;
+        let before = &path.entry(mirror)?.record.record();
         call.check(before.meta.revision)?;
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
@@ -85,7 +84,7 @@ pub(in crate::admin) async fn rotate(
     };
     let entry = path.entry(state.writer.mirror()).ok();
     let answer = Once {
-        key: KeyView::of(record, entry.as_ref().map(|entry| &*entry.usage), rotated_at),
+        key: KeyView::of(record, entry.as_ref().map(|entry| &**entry.usage()), rotated_at),
         api_key: exposed(fresh.api_key.as_ref()),
         secret: exposed(fresh.secret.as_ref()),
         warning: format!(
