@@ -14,6 +14,7 @@ mod scopes;
 mod server;
 mod sidecar;
 mod sidecars;
+mod strangers;
 
 use crate::support::redis::{namespace, shared};
 use crate::support::store_conformance::{Fresh, store_conformance};
