@@ -47,6 +47,7 @@ pub mod telemetry;
 // Small things that every stage uses.
 pub mod clock;
 pub mod drain;
+pub mod harden;
 pub mod readiness;
 pub mod secret;
 

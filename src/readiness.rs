@@ -14,6 +14,16 @@ pub struct Readiness {
     loaded: AtomicBool,
     draining: AtomicBool,
     store: Mutex<StoreHealth>,
+    seed: Mutex<Option<SeedHealth>>,
+}
+
+/// What became of the seed file.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SeedHealth {
+    /// Whether it was judged against the store once: applied, or refused.
+    pub is_judged: bool,
+    /// In words, the most important line first. No secrets.
+    pub lines: Vec<String>,
 }
 
 /// What the store said last.
@@ -52,6 +62,17 @@ impl Readiness {
         self.store.lock().clone()
     }
 
+    /// What became of the seed file last; said first where there is one and it was not read yet.
+    pub fn set_seed(&self, health: SeedHealth) {
+        *self.seed.lock() = Some(health);
+    }
+
+    /// What became of the seed file last; `None` = there is none.
+    #[must_use]
+    pub fn seed(&self) -> Option<SeedHealth> {
+        self.seed.lock().clone()
+    }
+
     /// The process is on its way out: endpoints must stop sending here.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Release);
@@ -78,6 +99,9 @@ impl Readiness {
         }
         if !self.loaded.load(Ordering::Acquire) {
             missing.push("keys are not loaded");
+        }
+        if self.seed.lock().as_ref().is_some_and(|seed| !seed.is_judged) {
+            missing.push("the seed file is not applied");
         }
         if self.draining.load(Ordering::Acquire) {
             missing.push("draining");

@@ -17,13 +17,25 @@ impl Secret {
     /// Takes ownership of the bytes; the caller keeps no copy.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes.into_boxed_slice()))
+        if bytes.capacity() == bytes.len() {
+            return Self(Zeroizing::new(bytes.into_boxed_slice()));
+        }
+        // Shrinking may move the bytes and leave a copy behind.
+        let bytes = Zeroizing::new(bytes);
+        Self(Zeroizing::new(Box::from(bytes.as_slice())))
     }
 
     /// A copy of text, for values that arrive as `&str`.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         Self::new(text.as_bytes().to_vec())
+    }
+
+    /// The content of a file, without the one line end (LF or CRLF) that an editor adds.
+    #[must_use]
+    pub fn of_file(bytes: Zeroizing<Vec<u8>>) -> Self {
+        let text = bytes.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
+        Self::new(text.unwrap_or(&bytes).to_vec())
     }
 
     /// The bytes themselves: to key a MAC, to seal, or to show once to the admin who created them.

@@ -186,14 +186,18 @@ fn a_record_that_was_tampered_with_is_a_503_for_its_own_callers() {
 }
 
 #[test]
-fn without_the_keys_that_open_it_a_store_answers_503() {
+fn without_the_keys_that_open_it_a_store_is_refused_at_the_start_and_whole_with_them() {
     let mut world = World::start();
     world.sidecar.stop();
     let kek = world.sidecar.store_path().with_file_name("keys.redb.keks").join("default.key");
+    let right = std::fs::read(&kek).unwrap();
     std::fs::write(&kek, "ab".repeat(32)).unwrap();
+    let refused = world.sidecar.try_start_again().unwrap_err().to_string();
+    assert!(refused.contains("\"default\": the key of that id in keys.kek_dir is another one"), "{refused}");
+    world.sidecar.upstream.saw_nothing();
+    std::fs::write(&kek, right).unwrap();
     world.sidecar.start_again();
     for call in [world.by_key(), world.by_hook(), world.by_signature()] {
-        world.sidecar.refuses(&call, 503);
+        assert_eq!(world.sidecar.send(&call).status, 200);
     }
-    world.sidecar.upstream.saw_nothing();
 }

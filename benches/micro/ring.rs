@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use countersign::clock::{SystemClock, UnixMillis};
 use countersign::keys::decode::Decoded;
-use countersign::keys::entry::{KeyEntry, Usage};
+use countersign::keys::entry::KeyEntry;
+use countersign::keys::held::HeldKey;
 use countersign::keys::mirror::Mirror;
 use countersign::keys::record::{ApiKeyDigest, Kind, Meta, RecordKey, Sealed, WebhookKey, WorkspaceScheme};
 use countersign::keys::ring::KeyRing;
 use countersign::secret::Secret;
 use countersign::store::{AuditMac, Epoch, Head, Position};
 use countersign::verify::scheme::{VerifyKey, preset};
-use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -66,13 +66,7 @@ fn entry(number: u128, secret: VerifyKey) -> Result<KeyEntry, BoxError> {
         routes: None,
         previous: None,
     };
-    Ok(KeyEntry {
-        scheme: Arc::clone(preset("signed-request").ok_or("the preset is missing")?),
-        secret,
-        previous_secret: None,
-        workspace_header: HeaderValue::from_str(&workspace_id.to_string())?,
-        key_header: HeaderValue::from_str(&id.to_string())?,
-        usage: Arc::new(Usage::default()),
-        record,
-    })
+    let scheme = preset("signed-request").ok_or("the preset is missing")?;
+    let record = HeldKey::of(record).ok_or("the record cannot be held")?;
+    Ok(KeyEntry::new(record, Arc::clone(scheme), secret, None))
 }

@@ -1,4 +1,5 @@
-//! What the benchmark measures against: `programs application|floor|hyper`, see `benches/README.md`.
+//! What the benchmarks measure against and with: `programs application|floor|hyper|keyset`, see
+//! `benches/README.md`.
 //!
 //! Not shipped: an example target, so that `cargo build --release` leaves it out. Each program is one thread.
 
@@ -6,15 +7,18 @@ mod application;
 mod floor;
 mod http;
 mod hyper;
+mod keyset;
 mod readiness;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::Path;
 
 const USAGE: &str = "\
 usage: programs application LISTEN
        programs floor LISTEN UPSTREAM API_KEY SECRET
-       programs hyper LISTEN UPSTREAM";
+       programs hyper LISTEN UPSTREAM
+       programs keyset make|change REDIS_URL KEK_DIR COUNT";
 
 /// Any error: it ends the program.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -29,6 +33,8 @@ fn main() -> Result<(), BoxError> {
             floor::run(address(listen)?, address(upstream)?, &floor::Checks::new(key, secret)?)?;
         }
         ["hyper", listen, upstream] => hyper::run(address(listen)?, address(upstream)?)?,
+        ["keyset", "make", url, keks, count] => keyset::make(url, Path::new(keks), count.parse()?)?,
+        ["keyset", "change", url, keks, count] => keyset::change(url, Path::new(keks), count.parse()?)?,
         _ => return Err(USAGE.into()),
     }
     Ok(())

@@ -3,14 +3,13 @@
 //! Not its fields (`fields.rs`). Invariants: never more than [`LIMIT`] bytes are kept; a body is taken only
 //! as `application/json` without a content coding; an object that names one member twice is refused at every
 //! depth (RFC 8259 §4 leaves their meaning open, and two readers must not differ about a change); depth is
-//! bounded by serde_json (128).
+//! bounded by serde_json (128); what was read is zeroed, here and in `fields.rs`.
 
 use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use bytes::BytesMut;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body::Body as _;
@@ -18,6 +17,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use zeroize::Zeroizing;
 
 use super::fields::Fields;
 use super::problem::Problem;
@@ -62,8 +62,8 @@ async fn read(request: Request) -> Result<Option<Value>, Problem> {
         return Ok(None);
     }
     check_media_type(&parts.headers)?;
-    match serde_json::from_slice::<Strict>(&bytes) {
-        Ok(Strict(value)) => Ok(Some(value)),
+    match strict(&bytes) {
+        Ok(value) => Ok(Some(value)),
         // Only the place: what stands there may be part of a secret.
         Err(error) => {
             let what = if error.is_data() { "an object names one member twice" } else { "it is not JSON" };
@@ -73,10 +73,16 @@ async fn read(request: Request) -> Result<Option<Value>, Problem> {
     }
 }
 
-async fn collect(mut body: Body) -> Result<BytesMut, Problem> {
-    let mut kept = BytesMut::new();
-    let limit = u64::try_from(LIMIT).unwrap_or(u64::MAX);
-    let mut over = body.size_hint().lower() > limit;
+/// Reads JSON none of whose objects names a member twice; such a one is an error of the category `Data`.
+pub(super) fn strict(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice::<Strict>(bytes).map(|Strict(value)| value)
+}
+
+/// The body's bytes, which may hold a secret: zeroed when they have been read, and no copy is left by growing.
+async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut over = said > LIMIT;
+    let mut kept = Zeroizing::new(Vec::with_capacity(said.min(LIMIT)));
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::malformed("the body broke off"))?;
@@ -87,6 +93,11 @@ async fn collect(mut body: Body) -> Result<BytesMut, Problem> {
             break;
         }
         if !over {
+            if kept.capacity() - kept.len() < data.len() {
+                let mut larger = Zeroizing::new(Vec::with_capacity(2 * (kept.len() + data.len())));
+                larger.extend_from_slice(&kept);
+                kept = larger;
+            }
             kept.extend_from_slice(&data);
         }
     }

@@ -11,7 +11,7 @@ use super::conditional::Call;
 use super::problem::Problem;
 use crate::keys::decode::{Damaged, Decoded};
 use crate::keys::mirror::Mirror;
-use crate::keys::record::{Kind, Meta, Record, RecordKey};
+use crate::keys::record::{Kind, MANAGED_BY_API, Meta, Record, RecordKey};
 use crate::store::Conflict;
 use crate::store::seal::SealError;
 use crate::store::writer::{Edit, Event, Plan, Severity, WriteError};
@@ -48,16 +48,31 @@ pub(super) async fn commit<T>(
         Ok((output, records)) => Ok(Outcome::Done(output, records)),
         Err(WriteError::Refused(Stop::Unchanged)) => Ok(Outcome::Unchanged),
         Err(WriteError::Refused(Stop::Refused(problem))) => Err(problem),
-        Err(WriteError::Conflict(conflict)) => Err(conflicting(&conflict)),
-        Err(WriteError::OutOfScope(key)) => Err(Problem::conflict(format!(
+        Err(error) => Err(not_written(call, error)),
+    }
+}
+
+/// Why a change that nobody refused was not made.
+pub(super) fn not_written<E>(call: &Call, error: WriteError<E>) -> Problem {
+    match error {
+        WriteError::Refused(_) => Problem::conflict("the change was refused"),
+        WriteError::Conflict(conflict) => conflicting(&conflict),
+        WriteError::OutOfScope(key) => Problem::conflict(format!(
             "the {} would be outside this sidecar's [scope]; use the admin port of one that serves it",
             key.kind.name()
-        ))),
-        Err(WriteError::Unavailable(why)) => {
+        )),
+        WriteError::NewerSchema { found, known } => Problem::conflict(format!(
+            "the store has schema {found} and this sidecar writes {known}: make changes at one of the newer version"
+        )),
+        WriteError::Unknown(why) => {
+            tracing::error!(request = %call.actor.request_id, why, "an admin change may be stored or not");
+            Problem::unavailable(
+                "the outcome is unknown: the change may be stored; read the record before trying again",
+            )
+        }
+        WriteError::Unavailable(why) => {
             tracing::error!(request = %call.actor.request_id, why, "an admin change was not stored");
-            Err(Problem::unavailable(
-                "the change is not known to be stored; read the record before trying again",
-            ))
+            Problem::unavailable("the change is not known to be stored; read the record before trying again")
         }
     }
 }
@@ -89,13 +104,28 @@ pub(super) fn fresh_meta(id: Uuid) -> Meta {
         created_at: crate::clock::UnixMillis::default(),
         updated_at: crate::clock::UnixMillis::default(),
         created_by: None,
-        managed_by: "api".to_owned(),
+        managed_by: MANAGED_BY_API.to_owned(),
     }
+}
+
+/// Refuses where the record is the seed file's. Nobody knows whose a damaged one is; it may be removed.
+pub(super) fn owned_by_api(decoded: &Decoded) -> Result<(), Problem> {
+    match decoded {
+        Decoded::Workspace(record) => not_seeded(record.meta.is_seeded()),
+        Decoded::Key(entry) => not_seeded(entry.record.meta.is_seeded()),
+        Decoded::Integration(entry) => not_seeded(entry.record.meta.is_seeded()),
+        Decoded::Damaged(_) => Ok(()),
+    }
+}
+
+/// Refuses where the record is the seed file's.
+pub(super) fn not_seeded(is_seeded: bool) -> Result<(), Problem> {
+    if is_seeded { Err(Problem::seeded()) } else { Ok(()) }
 }
 
 /// What the audit says.
 pub(super) fn event(action: &'static str, severity: Severity, resource: RecordKey, metadata: Value) -> Event {
-    Event { action, severity, resource, metadata }
+    Event { action, severity, resource: resource.into(), metadata }
 }
 
 /// The removal of a record, whether it can be read or not.
@@ -105,7 +135,7 @@ pub(super) fn removal(decoded: &Decoded) -> Edit {
             Edit::Remove { key: damaged.key, revision: damaged.revision, releases: damaged_claims(damaged) }
         }
         Decoded::Workspace(record) => Edit::Delete(Record::Workspace(record.as_ref().clone())),
-        Decoded::Key(entry) => Edit::Delete(Record::WebhookKey(entry.record.clone())),
+        Decoded::Key(entry) => Edit::Delete(Record::WebhookKey(entry.record.record())),
         Decoded::Integration(entry) => Edit::Delete(Record::Integration(entry.record.clone())),
     }
 }

@@ -6,6 +6,7 @@
 //! (RFC 7396): what is absent stays, `null` clears.
 
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use super::formats::Wrong;
 use super::problem::{Fault, Problem};
@@ -49,6 +50,22 @@ pub(super) struct Fields {
     faults: Vec<Fault>,
 }
 
+impl Drop for Fields {
+    /// A member that nobody took may be a secret under a wrong name.
+    fn drop(&mut self) {
+        self.members.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
+    }
+}
+
 impl Fields {
     /// The members of a JSON object.
     pub(super) fn of(value: Value) -> Result<Self, Problem> {
@@ -61,6 +78,16 @@ impl Fields {
     /// Whether the body names a member that was not taken yet.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
+    }
+
+    /// A member as it was sent, whatever it is.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name)
+    }
+
+    /// A member in the place of one that was taken.
+    pub(super) fn put(&mut self, name: &str, value: Value) {
+        self.members.insert(name.to_owned(), value);
     }
 
     /// A member that must be there.
@@ -132,7 +159,7 @@ impl Fields {
         self.faults.truncate(FAULTS);
         match made {
             Some(made) if self.faults.is_empty() => Ok(made),
-            _ => Err(Problem::invalid(self.faults)),
+            _ => Err(Problem::invalid(std::mem::take(&mut self.faults))),
         }
     }
 

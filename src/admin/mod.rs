@@ -11,6 +11,8 @@
 //! | `/api/integrations/{id or name}` | `GET`, `PATCH`, `DELETE` |
 //! | `/api/integrations/{id or name}/rotate-secret`, `…/retire-previous` | `POST` |
 //! | `/api/integrations/{id or name}/handshake/reveal` | `POST` |
+//! | `/api/sidecars`, `/api/keks` | `GET` |
+//! | `/api/keks/rotate`, `/api/store/migrate` | `POST` |
 //!
 //! Not the data path: nothing here verifies a request of a sender. Invariants: no handler runs without the
 //! admin token; a secret is in the answer that created it and nowhere else; a field that nothing enforces is
@@ -26,12 +28,14 @@ mod change;
 mod conditional;
 mod envelope;
 mod fields;
+mod fleet;
 mod formats;
 mod integrations;
 mod page;
 mod problem;
 mod rotation;
 mod schemes;
+pub mod seed;
 mod serve;
 mod view;
 mod webhook_keys;
@@ -103,6 +107,10 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .route("/api/integrations/{integration}/rotate-secret", post(integrations::rotate::rotate))
         .route("/api/integrations/{integration}/retire-previous", post(integrations::retire::retire))
         .route("/api/integrations/{integration}/handshake/reveal", post(integrations::reveal::reveal))
+        .route("/api/sidecars", get(fleet::sidecars))
+        .route("/api/keks", get(fleet::keks))
+        .route("/api/keks/rotate", post(fleet::rotate))
+        .route("/api/store/migrate", post(fleet::migrate))
         .route_layer(from_fn_with_state(Arc::clone(&state), require_fresh_keys))
         .route("/api/schemes", get(schemes::list))
         .route("/api/schemes/{scheme}", get(schemes::get))

@@ -63,6 +63,12 @@ impl Fault {
         Self { place: Place::Pointer(pointer.into()), code, detail: detail.into() }
     }
 
+    /// Where in the body it is, as a JSON pointer, and what is wrong there.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        let (Place::Pointer(place) | Place::Parameter(place)) = &self.place;
+        (place, &self.detail)
+    }
+
     /// A fault of a query parameter.
     pub(super) fn parameter(name: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self { place: Place::Parameter(name.into()), code, detail: detail.into() }
@@ -123,6 +129,25 @@ impl Problem {
         let mut problem = Self::conflict(detail);
         problem.0.errors.push(Fault::at(pointer, code, detail));
         problem
+    }
+
+    /// 409 with everything that stands in the way, all about one member of the body.
+    pub(super) fn conflict_by(pointer: &str, code: &'static str, detail: &str, reasons: Vec<String>) -> Self {
+        let mut problem = Self::conflict(detail);
+        problem.0.errors = reasons.into_iter().map(|reason| Fault::at(pointer, code, reason)).collect();
+        problem
+    }
+
+    /// 409: the record is the seed file's.
+    pub(super) fn seeded() -> Self {
+        let detail = "this record is managed by the seed file (seed.file) and read-only here: change its entry \
+                      there; to delete it, remove the entry while seed.prune is true";
+        Self::new(StatusCode::CONFLICT, "managed-by-seed", "Managed by the seed file", detail)
+    }
+
+    /// The faults of a body, where that is what is wrong.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.0.errors
     }
 
     /// 412: `If-Match` names another revision.

@@ -27,7 +27,7 @@ pub(super) struct Overlap {
 impl Overlap {
     /// Takes `overlapSeconds` and `force`.
     pub(super) fn of(fields: &mut Fields) -> Self {
-        let seconds = fields.plain("overlapSeconds", formats::integer(0..=LONGEST)).unwrap_or(USUAL);
+        let seconds = overlap_seconds(fields);
         let force = fields.plain("force", formats::boolean).unwrap_or(false);
         Self { seconds, force }
     }
@@ -60,6 +60,11 @@ impl Overlap {
             None => "The former values ended at once.".to_owned(),
         }
     }
+}
+
+/// Takes `overlapSeconds`.
+pub(super) fn overlap_seconds(fields: &mut Fields) -> u32 {
+    fields.plain("overlapSeconds", formats::integer(0..=LONGEST)).unwrap_or(USUAL)
 }
 
 /// A time that has not come yet.

@@ -98,6 +98,7 @@ pub(super) async fn delete(
     let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let workspace = find(mirror, &id)?;
         call.check(workspace.revision())?;
+        change::owned_by_api(&workspace)?;
         let key = key_of(&id)?;
         let keys = members(mirror, Kind::WebhookKey, key.id);
         let integrations = members(mirror, Kind::Integration, key.id);

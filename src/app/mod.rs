@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `traffic-N` | one runtime, one socket, one pool of upstream connections per core; none with role admin |
 //! | `store-sync` | snapshot and change log into the mirror |
-//! | `admin` | the ops port and, but for role data, the admin port and the keeping of secrets that senders hand over |
+//! | `admin` | the ops port and, but for role data, the admin port, the keeping of secrets that senders hand over, the seed file |
 
 mod parts;
 
@@ -132,6 +132,7 @@ pub fn start(
         socket,
         state: parts.admin_state(config, &routes, token),
         captures: capture_task,
+        seed: parts.seed_task(config),
     });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::StartError;
+use crate::admin::seed::{SeedSettings, SeedTask};
 use crate::admin::{self, AdminState};
 use crate::clock::Clock;
 use crate::config::{Config, InitPolicy, UpstreamTarget};
@@ -25,6 +26,7 @@ use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::capture::{CaptureTask, Captures, captures};
+use crate::store::fleet::{self, Presence};
 use crate::store::seal::Keyring;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
@@ -49,6 +51,7 @@ pub(super) struct Parts {
     clock: Arc<dyn Clock>,
     captures: Captures,
     route_names: Vec<String>,
+    presence: Presence,
 }
 
 /// What only a process that changes records has.
@@ -56,6 +59,7 @@ pub(super) struct Writing {
     pub(super) socket: std::net::TcpListener,
     pub(super) state: Arc<AdminState>,
     pub(super) captures: CaptureTask,
+    pub(super) seed: Option<SeedTask>,
 }
 
 impl Parts {
@@ -74,6 +78,7 @@ impl Parts {
             config.keys.max_stale,
             config.limits.candidate_secrets,
         );
+        let presence = Presence::of(config.role, &keyring);
         let decoder = Decoder::new(keyring, &config.store.namespace).within(config.scope.clone());
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
@@ -90,6 +95,7 @@ impl Parts {
             budget: Budget::new(config.limits.body_budget),
             clock,
             route_names,
+            presence,
         };
         (parts, capture_task)
     }
@@ -106,6 +112,12 @@ impl Parts {
         })
     }
 
+    pub(super) fn seed_task(&self, config: &Config) -> Option<SeedTask> {
+        let settings = SeedSettings::of(config)?;
+        let (writer, ring) = (Arc::clone(&self.writer), Arc::clone(&self.ring));
+        Some(SeedTask::new(settings, writer, ring, Arc::clone(&self.readiness)))
+    }
+
     pub(super) fn spawn_sync(&self, init: InitPolicy, end: Watcher) -> Result<JoinHandle<()>, StartError> {
         let mut sync = Sync::new(
             Arc::clone(&self.store),
@@ -116,7 +128,10 @@ impl Parts {
         if init == InitPolicy::IfEmpty {
             sync = sync.initialising_an_empty_store();
         }
-        Ok(spawn("store-sync", async move { sync.run(end).await })?)
+        let attend = fleet::attend(Arc::clone(&self.store), self.presence.clone(), end.clone());
+        Ok(spawn("store-sync", async move {
+            tokio::join!(sync.run(end), attend);
+        })?)
     }
 
     pub(super) fn spawn_side_ports(
@@ -136,9 +151,12 @@ impl Parts {
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
             let admin = async {
-                let Some(Writing { socket, state, captures }) = writing else { return Ok(()) };
+                let Some(Writing { socket, state, captures, seed }) = writing else { return Ok(()) };
                 // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
                 drop(tokio::spawn(captures.run()));
+                if let Some(seed) = seed {
+                    drop(tokio::spawn(seed.run()));
+                }
                 admin::serve(listen(socket)?, admin::router(state), end.clone()).await
             };
             let ports = async { tokio::try_join!(admin, ops::serve(listen(ops)?, state, end.clone())) };

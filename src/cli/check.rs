@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{CheckArgs, Exit};
+use crate::admin::seed::{self, SeedFault, SeedSettings};
 use crate::config::{self, Config, Fault, Faults, Loaded, StoreBackend, show_bytes, show_duration};
 use crate::keys::scope::Scope;
 use crate::proxy::route::{Route, Verify};
@@ -14,28 +15,48 @@ pub fn run(args: &CheckArgs) -> Exit {
     let sources = args.sources();
     if !args.json {
         return match super::load(&sources) {
-            Ok(loaded) => {
-                super::say(&text(&loaded));
-                Exit::Ok
-            }
+            Ok(loaded) => match seeded(&loaded.config) {
+                Ok(seeded) => {
+                    super::say(&text(&loaded, seeded.as_ref()));
+                    Exit::Ok
+                }
+                Err(faults) => {
+                    super::complain(&listed(&faults));
+                    Exit::Config
+                }
+            },
             Err(exit) => exit,
         };
     }
-    match config::load(&sources) {
-        Ok(loaded) => {
-            super::say(&object(&loaded).to_string());
-            Exit::Ok
-        }
-        Err(Faults(faults)) => {
-            let faults: Vec<Value> = faults.iter().map(fault).collect();
-            super::say(&json!({ "ok": false, "faults": faults }).to_string());
-            Exit::Config
-        }
-    }
+    let faults: Vec<Value> = match config::load(&sources) {
+        Ok(loaded) => match seeded(&loaded.config) {
+            Ok(seeded) => {
+                super::say(&object(&loaded, seeded.as_ref()).to_string());
+                return Exit::Ok;
+            }
+            Err(faults) => faults.iter().map(seed_fault).collect(),
+        },
+        Err(Faults(faults)) => faults.iter().map(fault).collect(),
+    };
+    super::say(&json!({ "ok": false, "faults": faults }).to_string());
+    Exit::Config
+}
+
+/// Judges the seed file, where there is one that this process would apply.
+fn seeded(config: &Config) -> Result<Option<(SeedSettings, seed::Checked)>, Vec<SeedFault>> {
+    let Some(settings) = SeedSettings::of(config) else { return Ok(None) };
+    let checked = seed::check(&settings)?;
+    Ok(Some((settings, checked)))
+}
+
+fn listed(faults: &[SeedFault]) -> String {
+    let noun = if faults.len() == 1 { "fault" } else { "faults" };
+    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    format!("{} {noun} in the seed file:{}", faults.len(), lines.concat())
 }
 
 /// For people.
-fn text(loaded: &Loaded) -> String {
+fn text(loaded: &Loaded, seeded: Option<&(SeedSettings, seed::Checked)>) -> String {
     let config = &loaded.config;
     let role = config.role;
     let only = |is_bound: bool, place: String| if is_bound { place } else { "none".to_owned() };
@@ -50,6 +71,10 @@ fn text(loaded: &Loaded) -> String {
         format!("upstream  {}", traffic(config.upstream.target.to_string())),
         format!("store     {}", store(config)),
         format!("scope     {}", config.scope.as_ref().map_or_else(|| "everything".to_owned(), scope)),
+        format!(
+            "seed      {}",
+            seeded.map_or_else(|| "none".to_owned(), |(seed, checked)| seed_text(seed, checked))
+        ),
         String::new(),
         "routes, the first match decides:".to_owned(),
     ];
@@ -63,7 +88,16 @@ fn text(loaded: &Loaded) -> String {
             "note: no admin token: `serve` needs COUNTERSIGN_ADMIN_TOKEN or admin.token_file".to_owned(),
         );
     }
+    for path in seeded.iter().flat_map(|(_, checked)| &checked.absent) {
+        lines.push(String::new());
+        lines.push(format!("note: {} is not here, so this secret was not judged", path.display()));
+    }
     lines.join("\n")
+}
+
+fn seed_text(seed: &SeedSettings, checked: &seed::Checked) -> String {
+    let prune = if seed.prune { "on" } else { "off" };
+    format!("{} ({} records, prune {prune})", seed.file.display(), checked.records)
 }
 
 fn row(config: &Config, order: usize, route: &Route) -> [String; 9] {
@@ -95,7 +129,7 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 }
 
 /// For programs.
-fn object(loaded: &Loaded) -> Value {
+fn object(loaded: &Loaded, seeded: Option<&(SeedSettings, seed::Checked)>) -> Value {
     let config = &loaded.config;
     let role = config.role;
     let routes: Vec<Value> = config
@@ -127,6 +161,12 @@ fn object(loaded: &Loaded) -> Value {
         "scope": config.scope.as_ref().map(|scope| {
             json!({ "workspaces": scope.workspaces, "integrations": scope.integrations })
         }),
+        "seed": seeded.map(|(seed, checked)| {
+            json!({
+                "file": seed.file, "prune": seed.prune, "records": checked.records,
+                "absentSecretFiles": checked.absent,
+            })
+        }),
         "adminToken": role.serves_admin() && has_token(loaded),
         "ignoredEnvironment": loaded.ignored_env,
         "warnings": loaded.warnings,
@@ -139,6 +179,16 @@ fn fault(fault: &Fault) -> Value {
         "path": fault.path,
         "value": fault.value,
         "expected": fault.expected,
+        "hint": fault.hint,
+        "source": fault.source,
+    })
+}
+
+fn seed_fault(fault: &SeedFault) -> Value {
+    json!({
+        "path": fault.path,
+        "value": null,
+        "expected": fault.detail,
         "hint": fault.hint,
         "source": fault.source,
     })

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -87,7 +88,8 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Request<Full<Bytes>>, ClientError> {
         let token = self.token.expose_text().ok_or_else(|| invalid("the token is not text"))?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(invalid)?;
+        let bearer = Zeroizing::new(format!("Bearer {token}"));
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(invalid)?;
         bearer.set_sensitive(true);
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         Request::builder()

@@ -51,13 +51,11 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, InputFault> {
 
 /// The secret in a file, without the one line end that an editor adds.
 pub(super) fn secret(path: &Path) -> Result<Secret, InputFault> {
-    let bytes = Zeroizing::new(bytes(path)?);
-    let text = bytes.strip_suffix(b"\n").map(|text| text.strip_suffix(b"\r").unwrap_or(text));
-    let text = text.unwrap_or(&bytes);
-    if text.is_empty() {
+    let secret = Secret::of_file(Zeroizing::new(bytes(path)?));
+    if secret.is_empty() {
         return Err(InputFault::usage(format!("{}: the secret is empty", path.display())));
     }
-    Ok(Secret::new(text.to_vec()))
+    Ok(secret)
 }
 
 /// The preset of this name, or the scheme in this file (`….toml`).

@@ -7,7 +7,12 @@
 pub mod check;
 pub mod client;
 pub mod dev;
+pub mod export;
+pub mod fleet;
+pub mod import;
 pub mod keks;
+pub mod key;
+pub mod remote;
 mod scheme_text;
 pub mod schemes;
 pub mod serve;
@@ -16,6 +21,7 @@ pub mod store;
 pub mod verify;
 
 mod inputs;
+mod progress;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,6 +30,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Faults, Loaded, Sources};
+use crate::harden;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +96,34 @@ enum Command {
     /// Manage the store that records live in.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Write the whole key set of a store to one sealed file, to keep or to move.
+    ///
+    /// The file (mode 0600) holds every workspace, webhook key and integration as the store does: secrets sealed under the
+    /// key-encryption keys (KEKs), the whole under a MAC. Without those keys, whose ids are printed, it is of no
+    /// use: keep them too, and elsewhere. The audit log stays where it is; the file says where it stood.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
+    /// Put an exported key set into an empty store, of any kind and any namespace.
+    ///
+    /// Opens the file with the key-encryption keys (KEKs) that it needs, checks the whole of it, and seals every secret
+    /// anew with keys.seal_with of this configuration. The namespace must be empty: one that was initialised and
+    /// holds nothing else will do. The set counts only when it is there as a whole, so an import that was
+    /// interrupted is simply run again. Sidecars that run on the store take the set without a restart.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::ImportArgs),
     /// Manage key-encryption keys (KEKs), which seal the secrets in the store.
     #[command(subcommand)]
     Keks(KeksCommand),
+    /// List the sidecars that live: which version, role and KEKs each has.
+    Sidecars(fleet::AskArgs),
+    /// Raise the schema of the store to the one that this version writes.
+    ///
+    /// Asks a running sidecar. Refused while an older sidecar lives, which is named: it could not change records any
+    /// more, nor read what a later version adds.
+    Migrate(fleet::AskArgs),
+    /// Make API keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -242,6 +274,14 @@ pub enum KeksCommand {
     /// Keep a copy in a safe place: without its key, a store's secrets are lost.
     #[command(after_help = "Example:\n  countersign keks new --dir /etc/countersign/keks --id 2026-01")]
     New(KeksNewArgs),
+    /// List the keys that a running sidecar holds, and how much is sealed under each.
+    List(fleet::AskArgs),
+    /// Bring every record and secret under one key, while everything runs.
+    ///
+    /// Refused while a live sidecar lacks the key or seals with another: put its file everywhere and set
+    /// keys.seal_with first. Stopped at any moment, the same command goes on. Says at its end which key files can go.
+    #[command(after_help = "Example:\n  countersign keks rotate --to 2026-02 --token-file admin-token")]
+    Rotate(fleet::RotateArgs),
 }
 
 /// `keks new`.
@@ -255,11 +295,33 @@ pub struct KeksNewArgs {
     pub id: String,
 }
 
+/// `key …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeyCommand {
+    /// Make a new API key, and the digest that a seed file names it by.
+    ///
+    /// Prints the key this once: give it to its holder, and keep no copy. The digest is no secret; paste the printed
+    /// lines into the seed file (seed.file).
+    #[command(after_help = "Example:\n  countersign key new --offline --json | jq -r .apiKeyDigest")]
+    New(KeyNewArgs),
+}
+
+/// `key new`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyNewArgs {
+    /// Contact nothing: the key counts once its digest is in a seed file.
+    #[arg(long, required = true)]
+    pub offline: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
     let exit = match Cli::try_parse() {
-        Ok(Cli { command }) => dispatch(command),
+        Ok(Cli { command }) => hardened(command),
         Err(error) => {
             // Help and version are answers; all else is a mistake. A closed pipe is neither.
             let _ = error.print();
@@ -269,12 +331,30 @@ pub fn run() -> ExitCode {
     exit.into()
 }
 
+/// Every command may read a secret, so none does before this.
+fn hardened(command: Command) -> Exit {
+    match harden::forbid_dumps() {
+        Ok(()) => dispatch(command),
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::Failed
+        }
+    }
+}
+
 fn dispatch(command: Command) -> Exit {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Store(StoreCommand::Init(args)) => store::init(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Keks(KeksCommand::New(args)) => keks::new(&args),
+        Command::Keks(KeksCommand::List(args)) => fleet::keks(&args),
+        Command::Keks(KeksCommand::Rotate(args)) => fleet::rotate(&args),
+        Command::Sidecars(args) => fleet::sidecars(&args),
+        Command::Migrate(args) => fleet::migrate(&args),
+        Command::Key(KeyCommand::New(args)) => key::new(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use zeroize::Zeroizing;
 
 use super::{Exit, ServeArgs};
 use crate::app::{self, Running};
@@ -106,7 +107,7 @@ fn admin_token(loaded: &Loaded) -> Result<Secret, String> {
         (Some(token), _) => (token.clone(), "COUNTERSIGN_ADMIN_TOKEN".to_owned()),
         (None, Some(path)) => {
             let origin = format!("admin.token_file = {}", path.display());
-            let bytes = std::fs::read(path).map_err(|error| format!("{origin}: {error}"))?;
+            let bytes = Zeroizing::new(std::fs::read(path).map_err(|error| format!("{origin}: {error}"))?);
             let token = bytes.trim_ascii().to_vec();
             (Secret::new(token), origin)
         }

@@ -3,7 +3,7 @@
 use super::{ConfigArgs, Exit};
 use crate::config::{Config, StoreBackend};
 use crate::store::open::{OpenError, open_store};
-use crate::store::{Epoch, StoreError};
+use crate::store::{Epoch, Origin, StoreError};
 
 /// Opens the store that the configuration names, initialises it and prints its epoch.
 #[must_use]
@@ -19,16 +19,24 @@ pub fn init(args: &ConfigArgs) -> Exit {
         }
         Err(error) => {
             super::complain(&error.to_string());
-            match (error, &loaded.config.store.backend) {
-                (OpenError::Store(StoreError::Unavailable(_)), StoreBackend::Redis(_)) => Exit::Unreachable,
+            match error {
+                OpenError::Store(error) => exit_of(&error, &loaded.config),
                 _ => Exit::Failed,
             }
         }
     }
 }
 
+/// How a command ends that its store has failed.
+pub(super) fn exit_of(error: &StoreError, config: &Config) -> Exit {
+    match (error, &config.store.backend) {
+        (StoreError::Unavailable(_), StoreBackend::Redis(_)) => Exit::Unreachable,
+        _ => Exit::Failed,
+    }
+}
+
 fn epoch(config: &Config) -> Result<Epoch, OpenError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (store, _keys) = open_store(config)?;
-    Ok(runtime.block_on(async { store.init().await })?)
+    Ok(runtime.block_on(async { store.initialise(Origin::Command).await })?)
 }

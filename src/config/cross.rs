@@ -6,9 +6,11 @@ use super::limits::LimitsConfig;
 use super::ports::{AdminConfig, ListenerConfig, OpsConfig};
 use super::reader::Reader;
 use super::role::Role;
+use super::seed::SeedConfig;
 use super::store::{KeysConfig, StoreBackend, StoreConfig};
 use super::units::show_bytes;
 use super::upstream::{UpstreamConfig, UpstreamTarget};
+use crate::keys::scope::Scope;
 use crate::proxy::route::{Route, TableFault, faults};
 
 /// Each port that the role binds is bound once, and the upstream is none of them.
@@ -75,6 +77,15 @@ pub(super) fn keys(reader: &Reader, keys: &KeysConfig, store: Option<&StoreConfi
             reader.fault("keys.kek_dir", "keys.seal_with to be set as well", Some(hint.to_owned()));
         }
         _ => {}
+    }
+}
+
+/// Whoever holds a part of the key set cannot tell whether a name is free in the rest.
+pub(super) fn seed(reader: &Reader, seed: &SeedConfig, scope: Option<&Scope>) {
+    if seed.file.is_some() && scope.is_some() {
+        let hint =
+            "a process that serves everything applies the file; role = \"admin\" is one without traffic";
+        reader.fault("seed.file", "no [scope] beside it", Some(hint.to_owned()));
     }
 }
 

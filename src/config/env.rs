@@ -16,8 +16,12 @@ const PREFIX: &str = "COUNTERSIGN_";
 /// The bearer token of the admin port.
 const ADMIN_TOKEN: &str = "COUNTERSIGN_ADMIN_TOKEN";
 
+/// For commands that ask a running sidecar: where its admin port is.
+pub const CLI_URL: &str = "COUNTERSIGN_CLI_URL";
+/// For the same: the file with the admin token.
+pub const CLI_TOKEN_FILE: &str = "COUNTERSIGN_CLI_TOKEN_FILE";
 /// Names without `__` that other commands read.
-const COMMANDS: [&str; 2] = ["COUNTERSIGN_CLI_URL", "COUNTERSIGN_CLI_TOKEN_FILE"];
+const COMMANDS: [&str; 2] = [CLI_URL, CLI_TOKEN_FILE];
 
 /// This process's variables that begin with `COUNTERSIGN_`. Bytes that are not UTF-8 become U+FFFD, which
 /// no option accepts.
@@ -27,6 +31,12 @@ pub fn process() -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .filter(|(name, _)| name.starts_with(PREFIX))
         .collect()
+}
+
+/// The admin token, where the environment has a usable one.
+#[must_use]
+pub fn admin_token(env: &BTreeMap<String, String>) -> Option<Secret> {
+    env.get(ADMIN_TOKEN).and_then(|text| token(text))
 }
 
 /// The environment, sorted by what its names mean.

@@ -17,7 +17,9 @@ mod reader;
 mod redis;
 mod role;
 mod routes;
+mod seed;
 mod store;
+mod store_url;
 mod units;
 mod upstream;
 
@@ -28,9 +30,11 @@ pub use fault::{Fault, Faults};
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use ports::{AdminConfig, ListenerConfig, OpsConfig};
-pub use redis::{RedisConfig, RedisDurability};
+pub use redis::{RedisConfig, RedisDurability, RedisTls};
 pub use role::Role;
+pub use seed::SeedConfig;
 pub use store::{InitPolicy, KeysConfig, StoreBackend, StoreConfig, kek_id};
+pub use store_url::{ServerAddress, Topology};
 pub use units::{show_bytes, show_duration};
 pub use upstream::{UpstreamConfig, UpstreamTarget};
 
@@ -82,6 +86,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The mirror of the keys, and what opens them.
     pub keys: KeysConfig,
+    /// Records that a file declares.
+    pub seed: SeedConfig,
     /// Bounds on what a client may cause.
     pub limits: LimitsConfig,
     /// What is logged, and how.
@@ -139,6 +145,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let upstream = upstream::check(&mut root);
     let mut store = store::check(&mut root);
     let keys = store::keys(&mut root);
+    let mut seed = seed::check(&mut root);
     let limits = limits::check(&mut root);
     let log = log::check(&mut root);
     let routes = routes::check(reader, &mut root);
@@ -154,8 +161,11 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
             cross::limits(reader, limits, &routes);
         }
         cross::routes(reader, &routes);
+        if let (Some(seed), Some(scope)) = (&seed, &scope) {
+            cross::seed(reader, seed, scope.as_ref());
+        }
         if let Some(role) = role {
-            role::apply(reader, role, token, store.as_mut());
+            role::apply(reader, role, token, store.as_mut(), seed.as_mut());
         }
     }
     Some(Config {
@@ -167,6 +177,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
         upstream: upstream?,
         store: store?,
         keys: keys?,
+        seed: seed?,
         limits: limits?,
         log: log?,
         routes: routes.into_iter().map(|(_, route)| route).collect(),

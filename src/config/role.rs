@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::fault::Expected;
 use super::reader::{Raw, Reader, Section};
+use super::seed::SeedConfig;
 use super::store::{InitPolicy, StoreBackend, StoreConfig};
 use super::units;
 use crate::keys::scope::Scope;
@@ -83,10 +84,16 @@ fn workspace(raw: &Raw<'_>) -> Result<Uuid, Expected> {
 }
 
 /// Warns of what the role makes useless, and takes from it what it must not do.
-pub(super) fn apply(reader: &Reader, role: Role, token: bool, store: Option<&mut StoreConfig>) {
+pub(super) fn apply(
+    reader: &Reader,
+    role: Role,
+    token: bool,
+    store: Option<&mut StoreConfig>,
+    seed: Option<&mut SeedConfig>,
+) {
     let useless: &[&str] = match role {
         Role::All => return,
-        Role::Data => &["admin."],
+        Role::Data => &["admin.", "seed."],
         Role::Admin => &["listener.address", "listener.threads", "upstream.", "limits."],
     };
     // Whoever makes keys warns of more than can be tried, which this says.
@@ -99,6 +106,9 @@ pub(super) fn apply(reader: &Reader, role: Role, token: bool, store: Option<&mut
     }
     if role == Role::Data && token {
         reader.warn("COUNTERSIGN_ADMIN_TOKEN", &format!("{why}, and need not be there"));
+    }
+    if let Some(seed) = seed.filter(|_| role == Role::Data) {
+        seed.file = None;
     }
     let Some(store) = store else { return };
     match (&store.backend, role) {

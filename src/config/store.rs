@@ -27,7 +27,7 @@ pub enum StoreBackend {
         path: PathBuf,
     },
     /// A server that several sidecars share.
-    Redis(RedisConfig),
+    Redis(Box<RedisConfig>),
 }
 
 /// Where records live.
@@ -64,7 +64,7 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<StoreConfig> {
     section.finish();
     let (backend, default) = match kind? {
         Kind::Embedded => (StoreBackend::Embedded { path: path? }, InitPolicy::IfEmpty),
-        Kind::Redis => (StoreBackend::Redis(redis?), InitPolicy::Never),
+        Kind::Redis => (StoreBackend::Redis(Box::new(redis?)), InitPolicy::Never),
     };
     Some(StoreConfig { backend, namespace: namespace?, init: init.unwrap_or(default) })
 }

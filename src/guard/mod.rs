@@ -88,7 +88,7 @@ fn still_valid(authentic: &Authentic, keys: KeysNow<'_>) -> Result<(), GuardErro
 fn is_for_route(authentic: &Authentic, route: &str) -> bool {
     match authentic.subject() {
         Subject::ApiKey(entry) | Subject::Signature(entry) => {
-            entry.record.routes.as_ref().is_none_or(|routes| routes.iter().any(|name| name == route))
+            entry.record.routes().is_none_or(|routes| routes.iter().any(|name| name == route))
         }
         Subject::Integration(_) => true,
     }

@@ -10,10 +10,11 @@ use http::HeaderValue;
 
 use super::entry::{HandshakeEntry, IntegrationEntry, KeyEntry, PreviousVerifyKey, Usage};
 use super::handshake::HandshakeSettings;
+use super::held::HeldKey;
 use super::record::{ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, WebhookKey, Workspace};
 use super::scope::Scope;
 use crate::secret::Secret;
-use crate::store::seal::{Keyring, SealPlace};
+use crate::store::seal::{Keyring, SealError, SealPlace};
 use crate::verify::handshake::Settings;
 use crate::verify::scheme::{self, Scheme, SchemeChoice, VerifyKey};
 
@@ -52,7 +53,7 @@ pub enum Decoded {
     /// An integration.
     Integration(Arc<IntegrationEntry>),
     /// A record that cannot be used.
-    Damaged(Damaged),
+    Damaged(Box<Damaged>),
 }
 
 /// A record that cannot be used, and what it claims to be, unauthenticated: good for a 503, nothing else.
@@ -91,6 +92,12 @@ impl Decoder {
         self.scope.as_ref().is_none_or(|scope| scope.holds(record))
     }
 
+    /// Whether this sidecar holds a part of the records only.
+    #[must_use]
+    pub fn is_scoped(&self) -> bool {
+        self.scope.is_some()
+    }
+
     /// The namespace, part of what seals and record MACs cover.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -106,8 +113,15 @@ impl Decoder {
     /// Decodes one stored record.
     #[must_use]
     pub fn decode(&self, key: RecordKey, envelope: &[u8]) -> Judged {
-        self.open(key, envelope)
-            .unwrap_or_else(|why| Judged::Inside(Decoded::Damaged(damaged(key, envelope, why))))
+        self.decode_over(None, key, envelope)
+    }
+
+    /// The same; `known` is what is held of this record. Where it has not changed, that is what is given: a
+    /// key set that is read again is neither unsealed nor held a second time.
+    #[must_use]
+    pub fn decode_over(&self, known: Option<&Decoded>, key: RecordKey, envelope: &[u8]) -> Judged {
+        self.open(known, key, envelope)
+            .unwrap_or_else(|why| Judged::Inside(Decoded::Damaged(Box::new(damaged(key, envelope, why)))))
     }
 
     /// Prepares a record that this process has just made or read.
@@ -115,14 +129,27 @@ impl Decoder {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn prepare(&self, record: Record) -> Result<Decoded, String> {
-        Ok(match record {
-            Record::Workspace(record) => Decoded::Workspace(Arc::new(record)),
-            Record::WebhookKey(record) => Decoded::Key(Arc::new(self.webhook_key(record)?)),
-            Record::Integration(record) => Decoded::Integration(Arc::new(self.integration(record)?)),
+        self.prepare_over(None, record)
+    }
+
+    fn prepare_over(&self, known: Option<&Decoded>, record: Record) -> Result<Decoded, String> {
+        Ok(match (record, known) {
+            (Record::Workspace(record), Some(Decoded::Workspace(known))) if **known == record => {
+                Decoded::Workspace(Arc::clone(known))
+            }
+            (Record::Workspace(record), _) => Decoded::Workspace(Arc::new(record)),
+            (Record::WebhookKey(record), Some(Decoded::Key(known))) if known.record.record() == record => {
+                Decoded::Key(Arc::clone(known))
+            }
+            (Record::WebhookKey(record), _) => Decoded::Key(Arc::new(self.webhook_key(record)?)),
+            (Record::Integration(record), Some(Decoded::Integration(known))) if known.record == record => {
+                Decoded::Integration(Arc::clone(known))
+            }
+            (Record::Integration(record), _) => Decoded::Integration(Arc::new(self.integration(record)?)),
         })
     }
 
-    fn open(&self, key: RecordKey, envelope: &[u8]) -> Result<Judged, String> {
+    fn open(&self, known: Option<&Decoded>, key: RecordKey, envelope: &[u8]) -> Result<Judged, String> {
         let payload =
             self.keyring.unwrap(&self.namespace, &key, envelope).map_err(|error| error.to_string())?;
         let record = Record::decode(key.kind, payload).map_err(|error| error.to_string())?;
@@ -132,7 +159,7 @@ impl Decoder {
         if !self.holds(&record) {
             return Ok(Judged::Outside { revision: record.meta().revision });
         }
-        self.prepare(record).map(Judged::Inside)
+        self.prepare_over(known, record).map(Judged::Inside)
     }
 
     fn webhook_key(&self, record: WebhookKey) -> Result<KeyEntry, String> {
@@ -140,25 +167,16 @@ impl Decoder {
         let scheme = scheme::preset(record.scheme.name())
             .ok_or_else(|| format!("the scheme {} is not known", record.scheme.name()))?;
         let secret = self.verify_key(key, scheme, &record.secret)?;
-        let previous_secret = match record.previous.as_ref() {
-            Some(previous) => match previous.secret.as_ref() {
-                Some(sealed) => Some(PreviousVerifyKey {
-                    key: self.verify_key(key, scheme, sealed)?,
-                    until: previous.until,
-                }),
-                None => None,
-            },
+        let previous = record.previous.as_ref();
+        let previous = previous.and_then(|previous| Some((previous.secret.as_ref()?, previous.until)));
+        let previous_secret = match previous {
+            Some((sealed, until)) => {
+                Some(PreviousVerifyKey { key: self.verify_key(key, scheme, sealed)?, until })
+            }
             None => None,
         };
-        Ok(KeyEntry {
-            workspace_header: header(&record.workspace_id.to_string())?,
-            key_header: header(&record.meta.id.to_string())?,
-            scheme: Arc::clone(scheme),
-            secret,
-            previous_secret,
-            record,
-            usage: Arc::new(Usage::default()),
-        })
+        let record = HeldKey::of(record).ok_or_else(|| SealError::Malformed.to_string())?;
+        Ok(KeyEntry::new(record, Arc::clone(scheme), secret, previous_secret))
     }
 
     fn integration(&self, record: Integration) -> Result<IntegrationEntry, String> {

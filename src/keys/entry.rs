@@ -1,102 +1,61 @@
 //! Records prepared for the request path: secrets opened, HMAC states keyed, header values rendered, once.
 //!
 //! Not what is stored (`record.rs`). Invariants: entries are immutable and shared by `Arc`; a change makes a
-//! new one; only [`Usage`] changes in place, and it is carried over from entry to entry.
+//! new one; only [`Usage`] changes in place, and it is carried over from entry to entry. What a key needs only
+//! once it is used is made then: most keys of a big set are idle.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use http::HeaderValue;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
-use super::record::{Integration, Sealed, WebhookKey};
+use super::held::HeldKey;
+use super::record::{Integration, PreviousKey};
+pub use super::usage::Usage;
 use crate::clock::UnixMillis;
 use crate::credential::Head;
 use crate::verify::handshake::{Asked, Settings};
 use crate::verify::scheme::{Scheme, VerifyKey};
 
-/// How often and when a record was used. Relaxed counters, never part of the change log.
-#[derive(Debug, Default)]
-pub struct Usage {
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    last: AtomicI64,
-    previous: AtomicI64,
-}
-
-/// How often the use of a replaced value is worth a line of the log, for each record: once a minute.
-const TOLD_MILLIS: i64 = 60_000;
-
-impl Usage {
-    /// A request was verified with it.
-    pub fn record_accepted(&self, now: UnixMillis) {
-        self.accepted.fetch_add(1, Ordering::Relaxed);
-        self.last.fetch_max(now.0, Ordering::Relaxed);
-    }
-
-    /// The same, with a value that the last rotation replaced. Whether that is worth a line of the log: it was
-    /// not so used in this minute yet.
-    pub fn record_previous(&self, now: UnixMillis) -> bool {
-        self.record_accepted(now);
-        let before = self.previous.fetch_max(now.0, Ordering::Relaxed);
-        before == 0 || before / TOLD_MILLIS < now.0 / TOLD_MILLIS
-    }
-
-    /// Another rotation has replaced other values, which nobody has used yet.
-    pub(super) fn forget_previous(&self) {
-        self.previous.store(0, Ordering::Relaxed);
-    }
-
-    /// A request that named it was refused.
-    pub fn record_refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Requests verified since this process started.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Requests refused since this process started.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// When it last verified a request; `None` = not since this process started.
-    pub fn last(&self) -> Option<UnixMillis> {
-        at(&self.last)
-    }
-
-    /// When what the last rotation replaced last verified a request; `None` = not since that rotation, nor
-    /// since this process started.
-    pub fn previous_last(&self) -> Option<UnixMillis> {
-        at(&self.previous)
-    }
-}
-
-fn at(time: &AtomicI64) -> Option<UnixMillis> {
-    match time.load(Ordering::Relaxed) {
-        0 => None,
-        millis => Some(UnixMillis(millis)),
-    }
-}
-
 /// A webhook key, ready to verify with.
 pub struct KeyEntry {
-    /// The record as stored.
-    pub record: WebhookKey,
+    /// The record.
+    pub record: HeldKey,
     /// How its holder signs.
     pub scheme: Arc<Scheme>,
     /// Its secret, keyed.
     pub secret: VerifyKey,
     /// The secret before the last rotation, keyed.
-    pub previous_secret: Option<PreviousVerifyKey>,
+    pub previous_secret: Option<Box<PreviousVerifyKey>>,
+    headers: OnceLock<Box<KeyHeaders>>,
+    usage: OnceLock<Arc<Usage>>,
+}
+
+/// What the application is told of a webhook key.
+#[derive(Debug)]
+pub struct KeyHeaders {
     /// `Countersign-Workspace-Id`.
-    pub workspace_header: HeaderValue,
+    pub workspace: HeaderValue,
     /// `Countersign-Key-Id`.
-    pub key_header: HeaderValue,
-    /// Use, carried over from revision to revision.
-    pub usage: Arc<Usage>,
+    pub key: HeaderValue,
+}
+
+impl KeyHeaders {
+    fn of(record: &HeldKey) -> Self {
+        // One piece of memory for both.
+        let mut text = Vec::with_capacity(2 * Hyphenated::LENGTH);
+        for id in [record.workspace_id, record.meta.id] {
+            text.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        }
+        let mut workspace = Bytes::from(text);
+        let key = workspace.split_off(Hyphenated::LENGTH);
+        // The text of an id can be a header's value; an empty one names nobody.
+        let value = |text| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""));
+        Self { workspace: value(workspace), key: value(key) }
+    }
 }
 
 /// A secret that is valid until the overlap of a rotation ends.
@@ -160,6 +119,33 @@ impl Which {
 }
 
 impl KeyEntry {
+    /// An entry that nothing has used yet.
+    #[must_use]
+    pub fn new(
+        record: HeldKey,
+        scheme: Arc<Scheme>,
+        secret: VerifyKey,
+        previous_secret: Option<PreviousVerifyKey>,
+    ) -> Self {
+        let previous_secret = previous_secret.map(Box::new);
+        Self { record, scheme, secret, previous_secret, headers: OnceLock::new(), usage: OnceLock::new() }
+    }
+
+    /// What the application is told of it.
+    pub fn headers(&self) -> &KeyHeaders {
+        self.headers.get_or_init(|| Box::new(KeyHeaders::of(&self.record)))
+    }
+
+    /// Its use, carried over from revision to revision.
+    pub fn usage(&self) -> &Arc<Usage> {
+        self.usage.get_or_init(Arc::default)
+    }
+
+    /// Counts on where an earlier entry of this key stopped.
+    pub(super) fn carry(&mut self, usage: Arc<Usage>) {
+        self.usage = OnceLock::from(usage);
+    }
+
     /// Whether it may verify anything at `now`.
     #[must_use]
     pub fn is_usable(&self, now: UnixMillis) -> bool {
@@ -175,7 +161,7 @@ impl KeyEntry {
     /// Whether the API key before the last rotation still verifies at `now`.
     #[must_use]
     pub fn previous_is_valid(&self, now: UnixMillis) -> bool {
-        self.record.previous.as_ref().is_some_and(|previous| now < previous.until)
+        self.record.previous().is_some_and(|previous| now < previous.until)
     }
 
     /// Whether what verified a request with `earlier` still verifies with this, later, entry.
@@ -184,22 +170,23 @@ impl KeyEntry {
         if !self.is_usable(now) {
             return false;
         }
-        let previous = self.record.previous.as_ref().filter(|previous| now < previous.until);
+        let previous = self.record.previous().filter(|previous| now < previous.until);
         if api_key {
             let used = match which {
                 Which::Current => Some(earlier.record.api_key),
-                Which::Previous => earlier.record.previous.as_ref().and_then(|before| before.api_key),
+                Which::Previous => earlier.record.previous().and_then(|before| before.api_key),
             };
             used.is_some_and(|used| {
                 used == self.record.api_key || previous.and_then(|before| before.api_key) == Some(used)
             })
         } else {
+            let version = |before: &PreviousKey| before.secret.as_ref().map(|secret| secret.version);
             let used = match which {
-                Which::Current => Some(&earlier.record.secret),
-                Which::Previous => earlier.record.previous.as_ref().and_then(|before| before.secret.as_ref()),
+                Which::Current => Some(earlier.record.secret_version),
+                Which::Previous => earlier.record.previous().and_then(version),
             };
-            let before = previous.and_then(|before| before.secret.as_ref());
-            self.record.scheme == earlier.record.scheme && is_held(used, &self.record.secret, before)
+            let before = previous.and_then(version);
+            self.record.scheme == earlier.record.scheme && is_held(used, self.record.secret_version, before)
         }
     }
 }
@@ -225,26 +212,24 @@ impl IntegrationEntry {
     #[must_use]
     pub fn still_honours(&self, earlier: &Self, which: Which, now: UnixMillis) -> bool {
         let used = match which {
-            Which::Current => Some(&earlier.record.secret),
-            Which::Previous => earlier.record.previous.as_ref().map(|before| &before.secret),
+            Which::Current => Some(earlier.record.secret.version),
+            Which::Previous => earlier.record.previous.as_ref().map(|before| before.secret.version),
         };
         let before = self
             .record
             .previous
             .as_ref()
             .filter(|previous| now < previous.until)
-            .map(|previous| &previous.secret);
+            .map(|previous| previous.secret.version);
         self.record.is_active
             && self.record.scheme == earlier.record.scheme
-            && is_held(used, &self.record.secret, before)
+            && is_held(used, self.record.secret.version, before)
     }
 }
 
-/// Sealed forms identify a secret: each sealing has its own nonce, and re-sealing keeps the version.
-fn is_held(used: Option<&Sealed>, current: &Sealed, previous: Option<&Sealed>) -> bool {
-    used.is_some_and(|used| {
-        used.version == current.version || previous.is_some_and(|previous| used.version == previous.version)
-    })
+/// The version identifies a secret of a record: sealing it again keeps it, and no two have one.
+fn is_held(used: Option<u32>, current: u32, previous: Option<u32>) -> bool {
+    used.is_some_and(|used| used == current || previous == Some(used))
 }
 
 impl fmt::Debug for KeyEntry {

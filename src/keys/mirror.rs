@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::decode::{Damaged, Decoded};
+use super::decode::Decoded;
 use super::entry::{IntegrationEntry, KeyEntry, Usage};
 use super::indexes::{Held, Indexes};
 use super::record::{ApiKeyDigest, Kind, Record, RecordKey, Workspace};
@@ -79,23 +79,31 @@ impl Mirror {
     pub fn rebuild(&self, records: Vec<(RecordKey, Decoded)>, head: Head) -> Vec<RecordKey> {
         let mut catalogue = self.catalogue.lock();
         let mut kept = Vec::new();
-        let mut fresh = BTreeMap::new();
+        // Sorted and made whole at the end: its nodes are full then.
+        let mut fresh = Vec::with_capacity(records.len());
         for (key, decoded) in records {
             let known = catalogue.records.get(&key);
             if catalogue.removed.get(&key).is_some_and(|removed| *removed >= decoded.revision()) {
                 kept.push(key);
             } else if let Some(newer) = known.filter(|known| known.revision() > decoded.revision()) {
                 kept.push(key);
-                fresh.insert(key, newer.clone());
+                fresh.push((key, newer.clone()));
             } else {
-                fresh.insert(key, decoded.with_usage_of(known));
+                fresh.push((key, decoded.with_usage_of(known)));
             }
         }
-        catalogue.records = fresh;
+        catalogue.records = fresh.into_iter().collect();
         catalogue.applied = Some(head);
         self.indexes.store(Arc::new(Indexes::of(&catalogue.records)));
         self.applied.send_replace(Some((head.epoch, head.position)));
         kept
+    }
+
+    /// The same for a key set that has nothing to do with the one known: that goes, and with it every revision
+    /// seen.
+    pub fn begin_anew(&self, records: Vec<(RecordKey, Decoded)>, head: Head) {
+        *self.catalogue.lock() = Catalogue::default();
+        self.rebuild(records, head);
     }
 
     /// Applies a record as it stands after a change.
@@ -196,6 +204,17 @@ impl Mirror {
             .collect()
     }
 
+    /// The intact keys of a workspace, oldest first, whatever else is held.
+    #[must_use]
+    pub fn keys_of(&self, workspace: Uuid) -> Vec<Arc<KeyEntry>> {
+        let members = self.indexes.load().workspaces.get(&workspace);
+        let intact = |(_, held): &(Uuid, Held<KeyEntry>)| match held {
+            Held::Intact(entry) => Some(Arc::clone(entry)),
+            Held::Damaged => None,
+        };
+        members.iter().flat_map(|members| members.iter()).filter_map(intact).collect()
+    }
+
     /// The integration with this name.
     #[must_use]
     pub fn integration_named(&self, name: &str) -> Option<Arc<IntegrationEntry>> {
@@ -239,7 +258,7 @@ impl Decoded {
             Self::Workspace(record) => record.meta.revision,
             Self::Key(entry) => entry.record.meta.revision,
             Self::Integration(entry) => entry.record.meta.revision,
-            Self::Damaged(Damaged { revision, .. }) => *revision,
+            Self::Damaged(damaged) => damaged.revision,
         }
     }
 
@@ -259,7 +278,7 @@ impl Decoded {
     pub fn record(&self) -> Option<Record> {
         match self {
             Self::Workspace(record) => Some(Record::Workspace(Workspace::clone(record))),
-            Self::Key(entry) => Some(Record::WebhookKey(entry.record.clone())),
+            Self::Key(entry) => Some(Record::WebhookKey(entry.record.record())),
             Self::Integration(entry) => Some(Record::Integration(entry.record.clone())),
             Self::Damaged(_) => None,
         }
@@ -276,7 +295,7 @@ impl Decoded {
     pub(super) fn api_key_entries(&self) -> Vec<(ApiKeyDigest, Held<KeyEntry>)> {
         match self {
             Self::Key(entry) => {
-                let previous = entry.record.previous.as_ref().and_then(|previous| previous.api_key);
+                let previous = entry.record.previous().and_then(|previous| previous.api_key);
                 std::iter::once(entry.record.api_key)
                     .chain(previous)
                     .map(|digest| (digest, Held::Intact(Arc::clone(entry))))
@@ -301,10 +320,11 @@ impl Decoded {
     fn with_usage_of(self, known: Option<&Self>) -> Self {
         match (self, known) {
             (Self::Key(mut entry), Some(Self::Key(known))) => {
+                // An entry that is held already is the known one: it did not change.
                 if let Some(fresh) = Arc::get_mut(&mut entry) {
-                    let previous = fresh.record.previous.as_ref().zip(known.record.previous.as_ref());
+                    let previous = fresh.record.previous().zip(known.record.previous());
                     let same = previous.is_some_and(|(now, before)| now.is_same(before));
-                    fresh.usage = carried(&known.usage, same);
+                    fresh.carry(carried(known.usage(), same));
                 }
                 Self::Key(entry)
             }

@@ -5,9 +5,11 @@
 //! mirror holds the whole set, or the whole of its scope; "I cannot know" ([`LookupError::Unavailable`],
 //! [`LookupError::Damaged`]) is never given as "unknown"; a revocation once seen is never undone by a rebuild.
 
+pub mod adoption;
 pub mod decode;
 pub mod entry;
 pub mod handshake;
+pub mod held;
 pub mod mirror;
 pub mod record;
 pub mod ring;
@@ -16,6 +18,8 @@ pub mod sync;
 
 mod indexes;
 mod shards;
+mod stored;
+mod usage;
 
 use std::sync::Arc;
 

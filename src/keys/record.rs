@@ -78,8 +78,21 @@ pub struct Meta {
     /// Name of the admin who created it; absent where that admin is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// Who owns its content: `api` for the admin port.
+    /// Who owns its content: [`MANAGED_BY_API`] or [`MANAGED_BY_SEED`].
     pub managed_by: String,
+}
+
+/// Made and changed over the admin port.
+pub const MANAGED_BY_API: &str = "api";
+/// Made and changed by the seed file alone.
+pub const MANAGED_BY_SEED: &str = "seed";
+
+impl Meta {
+    /// Whether the seed file owns the record, so that the admin port only shows it.
+    #[must_use]
+    pub fn is_seeded(&self) -> bool {
+        self.managed_by == MANAGED_BY_SEED
+    }
 }
 
 /// A secret as it is stored: encrypted under a key-encryption key. See `store/seal.rs`.
@@ -136,7 +149,7 @@ pub struct Workspace {
 
 /// An API key and HMAC secret of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "super::stored::WebhookKey")]
 pub struct WebhookKey {
     /// Id, revision, times.
     #[serde(flatten)]

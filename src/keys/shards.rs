@@ -1,7 +1,7 @@
 //! A map in shards, each an atomically swapped immutable map.
 //!
 //! Readers load one pointer and probe: no lock, no allocation. A writer copies one shard, so a change in a
-//! set of a million keys copies a few thousand entries. Not for concurrent writers: the mirror serialises
+//! set of a million keys copies a few hundred entries. Not for concurrent writers: the mirror serialises
 //! them.
 
 use std::borrow::Borrow;
@@ -11,8 +11,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
-/// Number of shards. At 256 an empty map costs 25 KiB, and a million keys make shards of 4,000.
-const SHARDS: usize = 256;
+/// Number of shards. At 2,048 an empty map costs 16 KiB, and a hundred thousand keys make shards of 50. To copy an
+/// entry is to count a reference in memory that is seldom at hand, so few are worth the room.
+const SHARDS: usize = 2048;
 
 // A random seed per process: names of integrations and workspaces are chosen by people.
 type Hasher = foldhash::fast::RandomState;
@@ -45,7 +46,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
             }
         }
         for (shard, built) in map.shards.iter().zip(built) {
-            shard.store(Arc::new(built));
+            if !built.is_empty() {
+                shard.store(Arc::new(built));
+            }
         }
         map
     }

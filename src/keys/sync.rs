@@ -4,17 +4,19 @@
 //! the mirror is swapped in only when a whole snapshot was read, and the log is applied from the place that
 //! stood before the snapshot; every answer of the store, empty ones included, counts as contact; an error
 //! never empties the mirror, it only lets it age; the place in the log outlives every error, so that missed
-//! revocations replay; a namespace with another epoch than the one first loaded is never loaded.
+//! revocations replay; a namespace with another epoch than the one known is loaded only where a person began it
+//! (`adoption.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::adoption::{Adoption, Lineage, Refusal};
 use super::decode::{Decoded, Decoder, Judged};
 use super::record::RecordKey;
 use super::ring::KeyRing;
 use crate::drain::Watcher;
 use crate::readiness::Readiness;
-use crate::store::{Followed, Head, LogEntry, Logged, Store, StoreError};
+use crate::store::{Epoch, Followed, Head, LogEntry, Logged, Store, StoreError};
 
 /// First pause after an error; doubled up to [`LONGEST_PAUSE`].
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -60,16 +62,17 @@ impl Sync {
 
     async fn run_forever(&self) {
         let mut trouble = Trouble::default();
+        let mut lineage = Lineage::default();
         loop {
-            match self.load().await {
-                Ok(head) => self.follow(head, &mut trouble).await,
-                Err(error) => self.suffer(&mut trouble, &error).await,
+            match self.load(&mut lineage).await {
+                Ok(head) => self.follow(head, &lineage, &mut trouble).await,
+                Err(fault) => self.suffer(&mut trouble, &fault).await,
             }
         }
     }
 
     /// Applies the log from `head` on, until it cannot be resumed.
-    async fn follow(&self, mut head: Head, trouble: &mut Trouble) {
+    async fn follow(&self, mut head: Head, lineage: &Lineage, trouble: &mut Trouble) {
         let mut resumed = false;
         loop {
             match self.store.follow(head.epoch, head.position, head.mac).await {
@@ -92,44 +95,59 @@ impl Sync {
                     return;
                 }
                 // The place in the log is kept: after a reconnect, missed revocations replay. That goes for
-                // another epoch as well: the one that we know may return.
-                Err(error) => self.suffer(trouble, &error).await,
+                // another epoch as well, unless it is to be taken: the one that we know may return.
+                Err(error @ StoreError::OtherEpoch { .. }) => match self.adopt(lineage).await {
+                    Ok((_, Adoption::Anew | Adoption::Continued)) => return,
+                    Ok((_, Adoption::First | Adoption::Same)) => self.suffer(trouble, &error.into()).await,
+                    Err(fault) => self.suffer(trouble, &fault).await,
+                },
+                Err(error) => self.suffer(trouble, &error.into()).await,
             }
         }
     }
 
-    async fn load(&self) -> Result<Head, StoreError> {
-        let known = self.ring.mirror().applied();
-        let found = match self.store.head().await {
-            Err(StoreError::Uninitialised) if self.initialise && known.is_none() => {
+    /// The epoch that stands, and what it is to us.
+    async fn adopt(&self, lineage: &Lineage) -> Result<(Epoch, Adoption), Fault> {
+        let life = match self.store.life().await {
+            Err(StoreError::Uninitialised) if self.initialise && lineage.is_empty() => {
                 let epoch = self.store.init().await?;
                 tracing::info!(store = self.store.name(), epoch = %epoch.0, "the store was empty and is initialised");
-                epoch
+                self.store.life().await?
             }
-            head => head?.epoch,
+            life => life?,
         };
-        if let Some(known) = known.filter(|known| known.epoch != found) {
-            return Err(StoreError::OtherEpoch { found: found.0, expected: known.epoch.0 });
-        }
+        Ok((life.epoch, lineage.judge(life)?))
+    }
+
+    async fn load(&self, lineage: &mut Lineage) -> Result<Head, Fault> {
+        let (found, adoption) = self.adopt(lineage).await?;
         let mut records: Vec<(RecordKey, Decoded)> = Vec::new();
         // What is held and was moved out of scope: only of these must the revision be remembered.
         let mut left: Vec<(RecordKey, u64)> = Vec::new();
         let decoder = self.decoder.clone();
         let mirror = Arc::clone(self.ring.mirror());
-        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| match decoder.decode(key, &envelope) {
+        let decode = |key, envelope: &[u8]| decoder.decode_over(mirror.get(key).as_ref(), key, envelope);
+        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| match decode(key, &envelope) {
             Judged::Inside(decoded) => records.push((key, report(decoded))),
             Judged::Outside { revision } if mirror.is_held(key) => left.push((key, revision)),
             Judged::Outside { .. } => {}
         };
         let head = self.store.snapshot(&mut sink).await?;
         if head.epoch != found {
-            return Err(StoreError::OtherEpoch { found: head.epoch.0, expected: found.0 });
+            return Err(StoreError::OtherEpoch { found: head.epoch.0, expected: found.0 }.into());
         }
         let count = records.len();
         for (key, revision) in left {
             self.ring.mirror().leave(key, revision);
         }
-        let kept = self.ring.mirror().rebuild(records, head);
+        let kept = if adoption == Adoption::Anew {
+            tracing::warn!(epoch = %found.0, records = count, "the store was begun anew by a person; its key set replaces the known one");
+            self.ring.mirror().begin_anew(records, head);
+            Vec::new()
+        } else {
+            self.ring.mirror().rebuild(records, head)
+        };
+        lineage.take(head.epoch);
         if !kept.is_empty() {
             let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
             tracing::error!(records = %kept.join(" "), "the store has lost changes that were seen; they are kept in memory");
@@ -156,13 +174,8 @@ impl Sync {
     }
 
     /// Says what is wrong, once for each different error, and waits.
-    async fn suffer(&self, trouble: &mut Trouble, error: &StoreError) {
-        let text = match error {
-            StoreError::OtherEpoch { .. } => {
-                format!("{error}; bring the known one back, or restart to take the new one")
-            }
-            _ => error.to_string(),
-        };
+    async fn suffer(&self, trouble: &mut Trouble, fault: &Fault) {
+        let text = fault.to_string();
         if trouble.said.as_ref() != Some(&text) {
             tracing::error!(store = self.store.name(), error = %text, "keys are not being kept up to date; trying again");
             trouble.said = Some(text.clone());
@@ -178,6 +191,15 @@ impl Sync {
         }
         *trouble = Trouble::default();
     }
+}
+
+/// Why the keys cannot be brought up to date now.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// What went wrong since the last good answer.

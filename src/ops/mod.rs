@@ -96,6 +96,9 @@ async fn readyz(State(ops): State<Arc<Ops>>, RawQuery(query): RawQuery) -> Respo
             counts.integrations,
             counts.damaged,
         );
+        if let Some(seed) = ops.readiness.seed() {
+            let _infallible = writeln!(text, "seed file: {}", seed.lines.join("\n  "));
+        }
         if let Some(error) = &health.last_error {
             let when = if health.failing { "now" } else { "over since" };
             let _infallible = writeln!(text, "last error of the store ({when}): {error}");

@@ -109,9 +109,13 @@ impl CaptureTask {
             Ok(()) => Ok(()),
             Err(WriteError::Refused(error)) => Err(error),
             // Another change came first: what it left of the wait is not known here.
-            Err(WriteError::Conflict(_) | WriteError::OutOfScope(_) | WriteError::Unavailable(_)) => {
-                Err(CaptureError::Unavailable)
-            }
+            Err(
+                WriteError::Conflict(_)
+                | WriteError::OutOfScope(_)
+                | WriteError::NewerSchema { .. }
+                | WriteError::Unavailable(_)
+                | WriteError::Unknown(_),
+            ) => Err(CaptureError::Unavailable),
         }
     }
 
@@ -141,7 +145,7 @@ impl CaptureTask {
             event: Event {
                 action: "integration.secret_captured",
                 severity: Severity::High,
-                resource: key,
+                resource: key.into(),
                 metadata,
             },
             output: (),

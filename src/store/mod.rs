@@ -9,9 +9,13 @@
 
 pub mod capture;
 pub mod embedded;
+mod epoch;
+pub mod fleet;
 pub mod open;
 pub mod redis;
 pub mod seal;
+pub mod staging;
+pub mod transfer;
 pub mod writer;
 
 use std::future::Future;
@@ -21,7 +25,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::staging::{Mark, Staging};
 use crate::keys::record::RecordKey;
+
+pub use epoch::{Epoch, Life, Origin};
 
 /// How long [`Store::follow`] waits when there is nothing new. Also the period of the sign of life that
 /// staleness is measured by.
@@ -29,10 +36,6 @@ pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A boxed future: what a method of a trait object returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// Which life of the namespace this is: written when it is initialised, never again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Epoch(pub Uuid);
 
 /// A place in the change log. Positions grow; they compare only within one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -155,7 +158,7 @@ pub type AuditEntry = (Position, AuditMac, Arc<[u8]>);
 pub type RecordSink<'a> = &'a mut (dyn FnMut(RecordKey, Arc<[u8]>) + Send);
 
 /// A place that keeps records.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// The backend's name in logs and `/readyz?verbose`: `embedded`, `redis`.
     fn name(&self) -> &'static str;
 
@@ -164,11 +167,27 @@ pub trait Store: Send + Sync + 'static {
         self.name().to_owned()
     }
 
-    /// Writes an epoch if the namespace is empty and has none; gives the epoch that stands.
+    /// Writes an epoch if the namespace is empty and has none; gives the epoch that stands. One that stands is
+    /// kept with its origin, but that [`Origin::Command`] takes the place of [`Origin::Start`]: a person has
+    /// accepted what a sidecar began.
     ///
     /// # Errors
     /// [`StoreError::Foreign`] where there are records but no epoch.
-    fn init(&self) -> StoreFuture<'_, Epoch>;
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch>;
+
+    /// The same, by a sidecar at its start.
+    ///
+    /// # Errors
+    /// As [`Store::initialise`].
+    fn init(&self) -> StoreFuture<'_, Epoch> {
+        self.initialise(Origin::Start)
+    }
+
+    /// The epoch that stands and how it came to be.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn life(&self) -> StoreFuture<'_, Life>;
 
     /// Where the log stands now.
     ///
@@ -199,7 +218,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::HeadMoved`] where another writer was first; [`StoreError::Conflict`] where a revision,
     /// a claim or a required record is not as expected. Nothing is written then, nor with
-    /// [`StoreError::Full`]; with [`StoreError::Unavailable`] the outcome may be unknown, and the text says so.
+    /// [`StoreError::Full`] and [`StoreError::Unavailable`]; with [`StoreError::Unknown`] it may be.
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position>;
 
     /// Audit events after `after`, oldest first, at most `limit`, each with its place and MAC.
@@ -207,6 +226,20 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`Store::head`].
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>>;
+
+    /// How many records there are, those of kinds that this version does not know included.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn count(&self) -> StoreFuture<'_, u64>;
+
+    /// One step of putting a whole key set in place. Needs no epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::Occupied`] where the namespace is not free; [`StoreError::Overtaken`] where another set was
+    /// begun since; [`StoreError::Conflict`] where two records of the set have one key or one claim;
+    /// [`StoreError::Unavailable`] as for [`Store::commit`]: beginning anew is always safe.
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()>;
 }
 
 /// What can go wrong with a store. All but [`StoreError::Conflict`] and [`StoreError::HeadMoved`] are
@@ -214,7 +247,10 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The namespace has no epoch.
-    #[error("the store is not initialised; run `countersign store init`, or set store.init = \"if-empty\"")]
+    #[error(
+        "the store is not initialised; run `countersign store init` for an empty key set, or `countersign import \
+         FILE` for an exported one"
+    )]
     Uninitialised,
     /// There are records but no epoch: not ours, or damaged.
     #[error("the store holds records but no epoch: it is foreign or damaged, and is left untouched")]
@@ -235,14 +271,39 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// It is of a later schema than this version writes: a record written again would lose what was added.
+    #[error(
+        "the store has schema {found} and this version writes {known}: make changes with the newer version"
+    )]
+    NewerSchema {
+        /// The schema of the store.
+        found: u32,
+        /// The schema that this version writes.
+        known: u32,
+    },
     /// Another writer's commit came first.
     #[error("another writer committed first")]
     HeadMoved,
     /// The change does not fit what is stored.
     #[error("the change does not fit what is stored: {0}")]
     Conflict(Conflict),
+    /// A whole key set can't take a namespace that has one.
+    #[error("the namespace {namespace:?} holds {records} records and an audit of {events} events")]
+    Occupied {
+        /// The namespace.
+        namespace: String,
+        /// Its records.
+        records: u64,
+        /// Its audit events.
+        events: u64,
+    },
+    /// Somebody else began to put a key set in place.
+    #[error("another import into this namespace has begun since")]
+    Overtaken,
     /// Another process holds the file.
-    #[error("{path} is in use by another process")]
+    #[error(
+        "{path} is in use by another process: stop it (a `countersign serve`?), or name another store.path"
+    )]
     InUse {
         /// The file.
         path: String,
@@ -253,6 +314,9 @@ pub enum StoreError {
     /// It cannot be reached, read or written.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// A change was sent, and it cannot be told whether it is stored, or as durably as asked for.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
     /// What it holds is not what it should be.
     #[error("the store is damaged: {0}")]
     Damaged(String),

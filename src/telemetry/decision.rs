@@ -107,7 +107,7 @@ impl Decision {
         self.admitted = true;
         for authentic in admitted.credentials().into_iter().flat_map(|credentials| credentials.iter()) {
             let usage = match authentic.subject() {
-                Subject::ApiKey(entry) | Subject::Signature(entry) => &entry.usage,
+                Subject::ApiKey(entry) | Subject::Signature(entry) => entry.usage(),
                 Subject::Integration(entry) => &entry.usage,
             };
             match authentic.which() {

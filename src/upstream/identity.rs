@@ -48,8 +48,9 @@ fn set_one(headers: &mut HeaderMap, authentic: &Authentic, id: &RequestId) {
     headers.insert(SCHEME, HeaderValue::from_static(authentic.scheme_name()));
     match authentic.subject() {
         Subject::ApiKey(entry) | Subject::Signature(entry) => {
-            headers.insert(WORKSPACE_ID, entry.workspace_header.clone());
-            headers.insert(KEY_ID, entry.key_header.clone());
+            let about = entry.headers();
+            headers.insert(WORKSPACE_ID, about.workspace.clone());
+            headers.insert(KEY_ID, about.key.clone());
         }
         Subject::Integration(entry) => {
             if let Some(workspace) = &entry.workspace_header {
@@ -72,7 +73,7 @@ fn set_lists(headers: &mut HeaderMap, credentials: &AuthenticSet) {
     let mut keys: Vec<&str> = Vec::new();
     for authentic in credentials.iter() {
         if let Subject::ApiKey(entry) | Subject::Signature(entry) = authentic.subject()
-            && let Ok(key) = entry.key_header.to_str()
+            && let Ok(key) = entry.headers().key.to_str()
             && !keys.contains(&key)
         {
             keys.push(key);

@@ -57,7 +57,7 @@ impl Subject {
 
     pub(super) fn previous_secret(&self) -> Option<&PreviousVerifyKey> {
         match self {
-            Self::ApiKey(entry) | Self::Signature(entry) => entry.previous_secret.as_ref(),
+            Self::ApiKey(entry) | Self::Signature(entry) => entry.previous_secret.as_deref(),
             Self::Integration(entry) => entry.previous_secret.as_ref(),
         }
     }

@@ -41,9 +41,19 @@ impl Hash {
     }
 }
 
-/// An HMAC that has absorbed its key. Copied for each message, which saves hashing the key again.
+/// An HMAC that has absorbed its key. Copied for each message, which saves hashing the key again. It takes the
+/// room of its own hash, not of the longest: many are held.
 #[derive(Clone)]
-pub struct MacKey(Keyed);
+pub struct MacKey(Absorbed);
+
+#[derive(Clone)]
+enum Absorbed {
+    Nothing,
+    Sha1(Box<Hmac<Sha1>>),
+    Sha256(Box<Hmac<Sha256>>),
+    Sha384(Box<Hmac<Sha384>>),
+    Sha512(Box<Hmac<Sha512>>),
+}
 
 impl MacKey {
     /// Absorbs a key; `None` where it is empty.
@@ -53,23 +63,29 @@ impl MacKey {
             return None;
         }
         Some(Self(match hash {
-            Hash::Sha1 => Keyed::Sha1(Hmac::new_from_slice(key).ok()?),
-            Hash::Sha256 => Keyed::Sha256(Hmac::new_from_slice(key).ok()?),
-            Hash::Sha384 => Keyed::Sha384(Hmac::new_from_slice(key).ok()?),
-            Hash::Sha512 => Keyed::Sha512(Hmac::new_from_slice(key).ok()?),
+            Hash::Sha1 => Absorbed::Sha1(Box::new(Hmac::new_from_slice(key).ok()?)),
+            Hash::Sha256 => Absorbed::Sha256(Box::new(Hmac::new_from_slice(key).ok()?)),
+            Hash::Sha384 => Absorbed::Sha384(Box::new(Hmac::new_from_slice(key).ok()?)),
+            Hash::Sha512 => Absorbed::Sha512(Box::new(Hmac::new_from_slice(key).ok()?)),
         }))
     }
 
     /// A plain SHA-256 without a key, for senders that hash the secret with the message.
     #[must_use]
     pub fn plain() -> Self {
-        Self(Keyed::Plain(Sha256::new()))
+        Self(Absorbed::Nothing)
     }
 
     /// Begins the MAC of one message.
     #[must_use]
     pub fn begin(&self) -> Mac {
-        Mac(self.0.clone())
+        Mac(match &self.0 {
+            Absorbed::Nothing => Running::Plain(Sha256::new()),
+            Absorbed::Sha1(key) => Running::Sha1(Hmac::clone(key)),
+            Absorbed::Sha256(key) => Running::Sha256(Hmac::clone(key)),
+            Absorbed::Sha384(key) => Running::Sha384(Hmac::clone(key)),
+            Absorbed::Sha512(key) => Running::Sha512(Hmac::clone(key)),
+        })
     }
 }
 
@@ -80,7 +96,7 @@ impl fmt::Debug for MacKey {
 }
 
 /// The MAC of a message of which some bytes have been seen.
-pub struct Mac(Keyed);
+pub struct Mac(Running);
 
 impl Mac {
     /// Absorbs the next bytes.
@@ -88,11 +104,11 @@ impl Mac {
         #[cfg(test)]
         work::count(0, bytes.len());
         match &mut self.0 {
-            Keyed::Sha1(mac) => mac.update(bytes),
-            Keyed::Plain(hash) => Digest::update(hash, bytes),
-            Keyed::Sha256(mac) => mac.update(bytes),
-            Keyed::Sha384(mac) => mac.update(bytes),
-            Keyed::Sha512(mac) => mac.update(bytes),
+            Running::Sha1(mac) => mac.update(bytes),
+            Running::Plain(hash) => Digest::update(hash, bytes),
+            Running::Sha256(mac) => mac.update(bytes),
+            Running::Sha384(mac) => mac.update(bytes),
+            Running::Sha512(mac) => mac.update(bytes),
         }
     }
 
@@ -102,11 +118,11 @@ impl Mac {
         #[cfg(test)]
         work::count(1, 0);
         match self.0 {
-            Keyed::Sha1(mac) => Tag::take(&mac.finalize().into_bytes()),
-            Keyed::Plain(hash) => Tag::take(&hash.finalize()),
-            Keyed::Sha256(mac) => Tag::take(&mac.finalize().into_bytes()),
-            Keyed::Sha384(mac) => Tag::take(&mac.finalize().into_bytes()),
-            Keyed::Sha512(mac) => Tag::take(&mac.finalize().into_bytes()),
+            Running::Sha1(mac) => Tag::take(&mac.finalize().into_bytes()),
+            Running::Plain(hash) => Tag::take(&hash.finalize()),
+            Running::Sha256(mac) => Tag::take(&mac.finalize().into_bytes()),
+            Running::Sha384(mac) => Tag::take(&mac.finalize().into_bytes()),
+            Running::Sha512(mac) => Tag::take(&mac.finalize().into_bytes()),
         }
     }
 }
@@ -117,8 +133,7 @@ impl fmt::Debug for Mac {
     }
 }
 
-#[derive(Clone)]
-enum Keyed {
+enum Running {
     Sha1(Hmac<Sha1>),
     Plain(Sha256),
     Sha256(Hmac<Sha256>),

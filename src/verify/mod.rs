@@ -99,7 +99,7 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
         Credential::ApiKey { entry, which } => {
             let record = &entry.record;
             usable(record.is_active, entry.is_expired(facts.now))?;
-            address::check(record.allowed_cidrs.as_deref(), facts.peer)?;
+            address::check(record.allowed_cidrs(), facts.peer)?;
             Ok(Checked::Complete(Authentic::api_key(entry, which)))
         }
         Credential::Integration { entry, signature } => {
@@ -261,7 +261,7 @@ impl Trial {
 fn check_signed(signed: &Signed, facts: &Facts<'_>) -> Result<(), Refusal> {
     let record = &signed.entry.record;
     usable(record.is_active, signed.entry.is_expired(facts.now))?;
-    address::check(record.allowed_cidrs.as_deref(), facts.peer)?;
+    address::check(record.allowed_cidrs(), facts.peer)?;
     check_times(&signed.entry.scheme, None, signed.signature.times(), facts.now)
 }
 

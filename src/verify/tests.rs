@@ -18,6 +18,7 @@ use crate::clock::UnixMillis;
 use crate::credential::extract::{Credential, Signed};
 use crate::credential::{Extraction, Head};
 use crate::keys::entry::{IntegrationEntry, KeyEntry, PreviousVerifyKey, Which};
+use crate::keys::held::HeldKey;
 use crate::keys::record::{Integration, WebhookKey};
 use crate::secret::Secret;
 
@@ -173,24 +174,22 @@ fn w36_a_captured_request_is_tried_with_every_secret() {
 
 /// A webhook key of this scheme with the secret of seed 1, in the workspace with this number.
 fn webhook_key(scheme: &str, workspace: u8) -> KeyEntry {
+    webhook_key_with(scheme, workspace, |_| ())
+}
+
+fn webhook_key_with(scheme: &str, workspace: u8, change: impl Fn(&mut WebhookKey)) -> KeyEntry {
     let sealed = json!({ "kek": "default", "version": 1, "data": "" });
-    let record: WebhookKey = serde_json::from_value(json!({
+    let mut record: WebhookKey = serde_json::from_value(json!({
         "id": "01900000-0000-7000-8000-000000000000", "revision": 1, "createdAt": 0, "updatedAt": 0,
         "managedBy": "api", "workspaceId": format!("01900000-0000-7000-8000-0000000000{workspace:02}"),
         "name": "key", "apiKey": "00".repeat(32), "apiKeyPrefix": "", "secret": sealed, "secretPrefix": "",
         "scheme": scheme, "isActive": true,
     }))
     .unwrap();
+    change(&mut record);
     let scheme = preset(scheme).unwrap();
-    KeyEntry {
-        record,
-        secret: scheme.prepare(&secret(scheme, 1)).unwrap(),
-        scheme: Arc::clone(scheme),
-        previous_secret: None,
-        workspace_header: HeaderValue::from_static(""),
-        key_header: HeaderValue::from_static(""),
-        usage: Arc::default(),
-    }
+    let verify = scheme.prepare(&secret(scheme, 1)).unwrap();
+    KeyEntry::new(HeldKey::of(record).unwrap(), Arc::clone(scheme), verify, None)
 }
 
 fn by_api_key(entry: &Arc<KeyEntry>) -> Credential {
@@ -236,22 +235,19 @@ fn complete(entry: &Arc<KeyEntry>) -> Authentic {
 
 #[test]
 fn a_key_is_good_while_it_is_active_not_expired_and_called_from_its_addresses() {
-    let refusal = |change: fn(&mut KeyEntry)| {
-        let mut entry = webhook_key("signed-request", 1);
-        change(&mut entry);
-        let entry = Arc::new(entry);
+    let refusal = |change: fn(&mut WebhookKey)| {
+        let entry = Arc::new(webhook_key_with("signed-request", 1, change));
         let by_key = checked(by_api_key(&entry), &HeaderMap::new()).err();
         let (headers, credential) = by_signature(&entry);
         assert_eq!(checked(credential, &headers).err(), by_key);
         by_key
     };
     assert_eq!(refusal(|_| ()), None);
-    assert_eq!(refusal(|entry| entry.record.is_active = false), Some(Refusal::Inactive));
-    assert_eq!(refusal(|entry| entry.record.expires_at = Some(NOW)), Some(Refusal::Expired));
-    assert_eq!(refusal(|entry| entry.record.expires_at = Some(NOW.plus_seconds(1))), None);
-    assert_eq!(refusal(|entry| entry.record.allowed_cidrs = Some(Vec::new())), Some(Refusal::Address));
-    let here =
-        |entry: &mut KeyEntry| entry.record.allowed_cidrs = Some(vec!["192.0.2.0/24".parse().unwrap()]);
+    assert_eq!(refusal(|record| record.is_active = false), Some(Refusal::Inactive));
+    assert_eq!(refusal(|record| record.expires_at = Some(NOW)), Some(Refusal::Expired));
+    assert_eq!(refusal(|record| record.expires_at = Some(NOW.plus_seconds(1))), None);
+    assert_eq!(refusal(|record| record.allowed_cidrs = Some(Vec::new())), Some(Refusal::Address));
+    let here = |record: &mut WebhookKey| record.allowed_cidrs = Some(vec!["192.0.2.0/24".parse().unwrap()]);
     assert_eq!(refusal(here), None);
 }
 

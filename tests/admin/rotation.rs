@@ -56,7 +56,7 @@ async fn only_what_is_named_is_rotated() {
     assert_eq!(opens(&port, made.str("apiKey")), Ok(false));
     let id = RecordKey { kind: Kind::WebhookKey, id: made.str("id").parse().unwrap() };
     let Some(Decoded::Key(entry)) = port.writer.mirror().get(id) else { panic!("no such key") };
-    assert_eq!(entry.record.secret.version, 2);
+    assert_eq!(entry.record.secret_version, 2);
 
     let answer = port.post(&path, json!({ "what": "all", "overlapSeconds": 604_801, "x": 1 })).await;
     assert_eq!(answer.faults(), ["/overlapSeconds range", "/what unknown", "/x unknown"]);

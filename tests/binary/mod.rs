@@ -3,5 +3,7 @@
 mod commands;
 mod dev;
 mod ending;
+mod hardening;
+mod keks;
 mod logs;
 mod starting;

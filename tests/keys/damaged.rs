@@ -19,7 +19,7 @@ fn damaged(
     let workspace = Some(WORKSPACE);
     let why = "on purpose".to_owned();
     let name = name.map(str::to_owned);
-    (key, Decoded::Damaged(Damaged { key, revision, api_keys, name, workspace, why }))
+    (key, Decoded::Damaged(Box::new(Damaged { key, revision, api_keys, name, workspace, why })))
 }
 
 fn inside(judged: Judged) -> Decoded {

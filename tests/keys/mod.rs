@@ -1,7 +1,9 @@
 //! What the mirror and the ring promise, on records made here.
 
+mod again;
 mod damaged;
 mod mass;
+mod reseal;
 mod scope;
 
 use std::sync::Arc;

@@ -4,16 +4,27 @@
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
 mod captures;
+mod cluster;
+mod cluster_faults;
 mod commits;
+mod epochs;
+mod fleet;
+mod half_open;
+mod imports;
+mod keks;
 mod log;
 mod outage;
 mod processes;
+mod replicas;
 mod roles;
 mod rotation;
 mod scopes;
+mod sentinel;
 mod server;
-mod sidecar;
+pub(crate) mod sidecar;
 mod sidecars;
+mod strangers;
+mod tls;
 
 use crate::support::redis::{namespace, shared};
 use crate::support::store_conformance::{Fresh, store_conformance};

@@ -9,7 +9,7 @@ use countersign::store::{Store, StoreError};
 use std::time::Duration;
 
 /// A server that keeps what it acknowledged, a sidecar and a key.
-async fn with_a_key() -> (Server, Sidecar, Key) {
+pub(super) async fn with_a_key() -> (Server, Sidecar, Key) {
     let server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let sidecar = Sidecar::start(server.port, "ns").ready().await;
     let key = sidecar.create().await;
@@ -17,7 +17,7 @@ async fn with_a_key() -> (Server, Sidecar, Key) {
     (server, sidecar, key)
 }
 
-async fn reports(sidecar: &Sidecar, words: &str) {
+pub(super) async fn reports(sidecar: &Sidecar, words: &str) {
     soon(&format!("{words:?} on the ops port"), RECOVERY, || sidecar.readyz().1.contains(words)).await;
 }
 
@@ -118,25 +118,6 @@ async fn a_namespace_that_is_flushed_while_it_is_rebuilt_from_is_not_initialised
     reports(&sidecar, "the store is not initialised").await;
     assert_eq!(server.ask::<u64>(&["DBSIZE"]), 0);
     assert_eq!(sidecar.status(&key), 200);
-}
-
-#[tokio::test]
-async fn another_epoch_is_a_fault_until_the_known_one_returns() {
-    let (server, sidecar, key) = with_a_key().await;
-    // Moved aside, as a restore of another backup would.
-    let keys = ["meta", "records", "claims", "log", "audit"];
-    for part in keys {
-        server.do_it(&["RENAME", &format!("{{ns}}:{part}"), &format!("{{ns}}:{part}:aside")]);
-    }
-    server.store("ns").init().await.unwrap();
-    reports(&sidecar, "initialised anew").await;
-    sidecar.clock.advance(TOO_LONG);
-    assert_eq!(sidecar.status(&key), 503);
-    assert!(sidecar.readyz().1.contains("restart to take the new one"));
-    for part in keys {
-        server.do_it(&["RENAME", &format!("{{ns}}:{part}:aside"), &format!("{{ns}}:{part}")]);
-    }
-    sidecar.gives(&key, 200, RECOVERY).await;
 }
 
 #[tokio::test]

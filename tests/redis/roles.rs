@@ -112,6 +112,12 @@ fn a_data_process_verifies_what_an_admin_process_makes_and_can_only_read() {
     let made = admin.made(&format!("/api/workspaces/{workspace}/webhook-keys"), json!({ "name": "k" }));
     let (id, api_key) = (text(&made["id"]), text(&made["apiKey"]));
     until("a key made by the admin process works", || data.asks(&api_key).status == 200);
+    let roles = || {
+        let listed = admin_call("GET", "/api/sidecars", None).send(admin.port).json();
+        let items = listed["items"].as_array().unwrap().clone();
+        items.iter().map(|sidecar| text(&sidecar["role"])).collect::<Vec<_>>()
+    };
+    until("the admin process sees the data process", || roles().contains(&"data".to_owned()));
     drop(upstream.take());
     let path = format!("/api/webhook-keys/{id}");
     let off = admin_call("PATCH", &path, Some(json!({ "isActive": false }))).send(admin.port);
@@ -180,6 +186,9 @@ async fn the_user_of_a_data_process_cannot_write_a_record() {
         "ACL SETUSER countersign-data +@all",
         "REPLICAOF 127.0.0.1 1",
         "HSCAN other 0",
+        "HGETALL {countersign}:records",
+        "DEL {countersign}:sidecars",
+        "HSET {countersign}:meta schema 2",
     ] {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap());

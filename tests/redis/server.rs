@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign::config::{RedisConfig, RedisDurability};
+use countersign::config::{RedisConfig, RedisDurability, Role};
 use countersign::secret::Secret;
+use countersign::store::fleet::{Announced, Presence};
 use countersign::store::redis::RedisStore;
 use countersign::store::{AuditMac, Followed, Position, Store, StoreError};
 
@@ -126,6 +127,13 @@ async fn the_commands_that_the_docs_name_are_enough() {
     store.follow(epoch, head.position, head.mac).await.unwrap();
     assert_eq!(store.audit(Position::default(), 10).await.unwrap().len(), 2);
     store.init().await.unwrap();
+    let presence = Presence::of(Role::All, &keyring());
+    assert_eq!(store.announce(&presence).await.unwrap(), Announced::Seen);
+    assert_eq!(store.sidecars().await.unwrap()[0].presence, presence);
+    store.depart(presence.id).await.unwrap();
+    assert_eq!(store.sidecars().await.unwrap(), []);
+    assert_eq!((store.schema().await.unwrap(), store.raise_schema().await.unwrap().to), (1, 1));
+    store.ask_for_sealing_kek().await.unwrap();
 }
 
 #[tokio::test]

@@ -53,9 +53,25 @@ impl Sidecar {
         Self::start_as("all", port, namespace, init, kek)
     }
 
+    /// Started over another deployment than one server, with more options.
+    pub(crate) fn over(url: &str, namespace: &str, options: &[(&str, &str)]) -> Self {
+        Self::started("all", url, namespace, "if-empty", 'a', options).unwrap()
+    }
+
     fn start_as(role: &str, port: u16, namespace: &str, init: &str, kek: char) -> Result<Self, StartError> {
-        let keks = kek_dir(&[("k1", kek)]);
         let url = format!("redis://127.0.0.1:{port}");
+        Self::started(role, &url, namespace, init, kek, &[])
+    }
+
+    fn started(
+        role: &str,
+        url: &str,
+        namespace: &str,
+        init: &str,
+        kek: char,
+        options: &[(&str, &str)],
+    ) -> Result<Self, StartError> {
+        let keks = kek_dir(&[("k1", kek)]);
         let application = format!("http://{}", application());
         let overrides = [
             ("role", role),
@@ -65,13 +81,15 @@ impl Sidecar {
             ("ops.address", "127.0.0.1:0"),
             ("upstream.url", &application),
             ("store.kind", "redis"),
-            ("store.url", &url),
+            ("store.url", url),
             ("store.namespace", namespace),
             ("store.init", init),
             ("keys.kek_dir", keks.path().to_str().unwrap()),
             ("keys.seal_with", "k1"),
         ];
-        let overrides = overrides.map(|(option, value)| (option.to_owned(), value.to_owned())).to_vec();
+        let overrides = overrides.iter().chain(options);
+        let overrides =
+            overrides.map(|(option, value)| ((*option).to_owned(), (*value).to_owned())).collect();
         let config = config::load(&Sources { overrides, ..Sources::default() }).unwrap().config;
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let token = config.role.serves_admin().then(|| Secret::from_text(TOKEN));
@@ -86,6 +104,11 @@ impl Sidecar {
 
     /// Makes a workspace with one key.
     pub(crate) async fn create(&self) -> Key {
+        self.try_create().await.unwrap()
+    }
+
+    /// The same, where the store may be gone.
+    pub(crate) async fn try_create(&self) -> Result<Key, WriteError<()>> {
         let key = RecordKey { kind: Kind::WebhookKey, id: Uuid::now_v7() };
         let api_key = api_key::generate(&countersign::store::seal::random().unwrap());
         let api_key = api_key.expose_text().unwrap().to_owned();
@@ -110,13 +133,24 @@ impl Sidecar {
         };
         let tenant = Workspace { meta: meta(workspace), name: workspace.to_string() };
         let edits = vec![Edit::Create(Record::Workspace(tenant)), Edit::Create(Record::WebhookKey(record))];
-        self.write("webhook_key.created", key, || edits.clone()).await.unwrap();
-        Key { record: key, api_key }
+        self.write("webhook_key.created", key, || edits.clone()).await?;
+        Ok(Key { record: key, api_key })
     }
 
     pub(crate) async fn delete(&self, key: &Key) {
         let edits = || vec![Edit::Delete(self.record(key))];
         self.write("webhook_key.deleted", key.record, edits).await.unwrap();
+    }
+
+    /// Deletes it as soon as the store takes that.
+    pub(crate) async fn delete_when_possible(&self, key: &Key, within: Duration) {
+        let edits = || vec![Edit::Delete(self.record(key))];
+        let deleted = async {
+            while self.write("webhook_key.deleted", key.record, edits).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(within, deleted).await.expect("a store that takes a change");
     }
 
     pub(crate) async fn deactivate(&self, key: &Key) {
@@ -137,7 +171,7 @@ impl Sidecar {
         let actor = Actor { name: "test".to_owned(), request_id: Uuid::now_v7() };
         let plan = |_: &_| {
             let metadata = serde_json::Value::Null;
-            let event = Event { action, severity: Severity::High, resource, metadata };
+            let event = Event { action, severity: Severity::High, resource: resource.into(), metadata };
             Ok(Plan { edits: edits(), requires: Vec::new(), event, output: () })
         };
         self.running.writer.write(&actor, plan).await
@@ -154,7 +188,30 @@ impl Sidecar {
 
     /// The status and the whole answer.
     pub(crate) fn answer(&self, key: &Key) -> (u16, String) {
-        http(self.running.traffic.unwrap(), "/x", &format!("X-API-Key: {}\r\n", key.api_key))
+        self.caller(key)()
+    }
+
+    /// Sends the key each time, from any thread.
+    pub(crate) fn caller(&self, key: &Key) -> impl Fn() -> (u16, String) + Send + 'static {
+        let (address, header) = (self.running.traffic.unwrap(), format!("X-API-Key: {}\r\n", key.api_key));
+        move || http(address, "/x", &header)
+    }
+
+    /// Makes a workspace over the admin port.
+    pub(crate) fn post_workspace(&self, name: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.running.admin.unwrap()).unwrap();
+        stream.set_read_timeout(Some(RECOVERY)).unwrap();
+        let body = format!("{{\"name\":\"{name}\"}}");
+        write!(
+            stream,
+            "POST /api/workspaces HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
     }
 
     pub(crate) fn readyz(&self) -> (u16, String) {

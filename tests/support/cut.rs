@@ -14,6 +14,8 @@ pub(crate) struct Wire {
 #[derive(Default)]
 struct State {
     refusing: AtomicBool,
+    /// Nothing arrives, and nobody is told.
+    swallowing: AtomicBool,
     /// The next connection that answers this is mute from then on.
     swallowed: Mutex<Option<Vec<u8>>>,
     open: Mutex<Vec<TcpStream>>,
@@ -30,9 +32,9 @@ impl Wire {
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                pump(client.try_clone().unwrap(), server.try_clone().unwrap(), None);
-                let answers = Some(Arc::clone(&state));
-                pump(server.try_clone().unwrap(), client.try_clone().unwrap(), answers);
+                let questions = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                pump(questions.0, questions.1, &state, false);
+                pump(server.try_clone().unwrap(), client.try_clone().unwrap(), &state, true);
                 state.open.lock().unwrap().extend([client, server]);
             }
         });
@@ -54,6 +56,12 @@ impl Wire {
 
     pub(crate) fn mend(&self) {
         self.state.refusing.store(false, Ordering::SeqCst);
+        self.state.swallowing.store(false, Ordering::SeqCst);
+    }
+
+    /// Swallows every byte of every connection, new ones too, and closes none: both ends are half-open.
+    pub(crate) fn swallow_everything(&self) {
+        self.state.swallowing.store(true, Ordering::SeqCst);
     }
 
     /// Swallows the next answer that holds these bytes, and all later ones on its connection.
@@ -75,12 +83,14 @@ impl State {
 }
 
 /// Copies one way until either end is gone. Answers may be swallowed.
-fn pump(mut from: TcpStream, mut to: TcpStream, answers: Option<Arc<State>>) {
+fn pump(mut from: TcpStream, mut to: TcpStream, state: &Arc<State>, answers: bool) {
+    let state = Arc::clone(state);
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         let mut mute = false;
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            mute |= answers.as_ref().is_some_and(|state| state.swallows(&buffer[..count]));
+            mute |= answers && state.swallows(&buffer[..count]);
+            mute |= state.swallowing.load(Ordering::SeqCst);
             if !mute && to.write_all(&buffer[..count]).is_err() {
                 break;
             }

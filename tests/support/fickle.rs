@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
+use countersign::store::staging::{Mark, Staging};
 use countersign::store::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
-    StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
+    Store, StoreError, StoreFuture,
 };
 
 /// What it says of itself, which nobody but the log may repeat.
@@ -20,13 +22,43 @@ impl Fickle {
     }
 }
 
+impl Fleet for Fickle {
+    fn announce<'a>(&'a self, presence: &'a Presence) -> StoreFuture<'a, Announced> {
+        self.0.announce(presence)
+    }
+
+    fn sidecars(&self) -> StoreFuture<'_, Vec<Sidecar>> {
+        self.0.sidecars()
+    }
+
+    fn depart(&self, id: uuid::Uuid) -> StoreFuture<'_, ()> {
+        self.0.depart(id)
+    }
+
+    fn ask_for_sealing_kek(&self) -> StoreFuture<'_, ()> {
+        self.0.ask_for_sealing_kek()
+    }
+
+    fn schema(&self) -> StoreFuture<'_, u32> {
+        self.0.schema()
+    }
+
+    fn raise_schema(&self) -> StoreFuture<'_, Raised> {
+        self.0.raise_schema()
+    }
+}
+
 impl Store for Fickle {
     fn name(&self) -> &'static str {
         self.0.name()
     }
 
-    fn init(&self) -> StoreFuture<'_, Epoch> {
-        self.0.init()
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch> {
+        self.0.initialise(origin)
+    }
+
+    fn life(&self) -> StoreFuture<'_, Life> {
+        self.0.life()
     }
 
     fn head(&self) -> StoreFuture<'_, Head> {
@@ -50,5 +82,13 @@ impl Store for Fickle {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         self.0.audit(after, limit)
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        self.0.count()
+    }
+
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()> {
+        self.0.stage(mark, step)
     }
 }

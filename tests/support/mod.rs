@@ -1,6 +1,7 @@
 //! What several topics share. Not tests.
 
 pub(crate) mod admin_port;
+pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod cut;
 pub(crate) mod fickle;
@@ -10,7 +11,9 @@ pub(crate) mod log;
 pub(crate) mod mac;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod redis_cluster;
 pub(crate) mod refusal;
+pub(crate) mod sentinel;
 pub(crate) mod sidecar;
 pub(crate) mod store_conformance;
 pub(crate) mod upstream;

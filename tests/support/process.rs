@@ -73,6 +73,11 @@ impl Process {
         Self { child, out, err }
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written to standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.out.text()
@@ -103,6 +108,11 @@ impl Process {
             let events = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             events.into_iter().find(|event| event["message"] == "countersign is up")
         })
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by name, as `kill` does.
@@ -232,6 +242,15 @@ impl Serve {
     pub(crate) fn integration(&self, name: &str, kind: &str) -> String {
         text(&self.create("/api/integrations", json!({ "name": name, "type": kind }))["webhookSecret"])
     }
+}
+
+/// A command that asks this sidecar over its admin port, and how it ended.
+pub(crate) fn cli(serve: &Serve, dir: &Path, args: &[&str]) -> Ended {
+    let mut command = countersign(dir, args);
+    command
+        .env("COUNTERSIGN_ADMIN_TOKEN", TOKEN)
+        .env("COUNTERSIGN_CLI_URL", format!("http://{}", serve.admin));
+    Process::start(command).finish()
 }
 
 /// A call of the admin port as the bootstrap admin.

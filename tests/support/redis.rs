@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use countersign::config::{RedisConfig, RedisDurability};
+use countersign::config::{RedisConfig, ServerAddress, Topology};
 use countersign::store::redis::RedisStore;
 use countersign::store::seal::Keyring;
 use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
 /// For a server to start: generous, since a machine under test may be busy.
-const START: Duration = Duration::from_secs(20);
+pub(crate) const START: Duration = Duration::from_secs(20);
 
 /// A server that is killed when this is dropped.
 pub(crate) struct Server {
@@ -84,6 +84,11 @@ impl Server {
         }
     }
 
+    /// For statics, which are not dropped: it ends with this process.
+    pub(crate) fn end_with_us(&self) {
+        kill_with_us(self.child.lock().unwrap().as_ref().unwrap().id());
+    }
+
     /// Stops it in its tracks: connections stay open, nothing is answered.
     pub(crate) fn freeze(&self) {
         self.signal("STOP");
@@ -122,15 +127,7 @@ impl Server {
     }
 
     pub(crate) fn settings(&self) -> RedisConfig {
-        RedisConfig {
-            host: "127.0.0.1".to_owned(),
-            port: self.port,
-            database: 0,
-            user: None,
-            password: None,
-            password_file: None,
-            durability: RedisDurability::Server,
-        }
+        settings_at(self.port)
     }
 
     pub(crate) fn store(&self, namespace: &str) -> Arc<RedisStore> {
@@ -144,20 +141,27 @@ impl Drop for Server {
     }
 }
 
+/// A standalone server at this port, and every default.
+pub(crate) fn settings_at(port: u16) -> RedisConfig {
+    RedisConfig::at(Topology::Standalone(local(port)))
+}
+
+pub(crate) fn local(port: u16) -> ServerAddress {
+    ServerAddress { host: "127.0.0.1".to_owned(), port }
+}
+
 /// One server for everything that only reads and writes. Ends with the process (see [`Server::run`]).
 pub(crate) fn shared() -> &'static Server {
     static SHARED: OnceLock<Server> = OnceLock::new();
     SHARED.get_or_init(|| {
         let server = Server::start(&[]);
-        // Statics are not dropped: something else must end the server with this process.
-        watch(&server);
+        server.end_with_us();
         server
     })
 }
 
-/// Kills the server once this process is gone.
-fn watch(server: &Server) {
-    let pid = server.child.lock().unwrap().as_ref().unwrap().id();
+/// Kills a server once this process is gone.
+pub(crate) fn kill_with_us(pid: u32) {
     let script =
         format!("while kill -0 {} 2>/dev/null; do sleep 0.2; done; kill -9 {pid}", std::process::id());
     let mut watcher = Command::new("sh");
@@ -211,6 +215,6 @@ pub(crate) fn keyring_of(keks: &[(&str, char)], seal_with: &str) -> Arc<Keyring>
     Arc::new(Keyring::load(kek_dir(keks).path(), Some(seal_with)).unwrap())
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

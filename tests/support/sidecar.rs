@@ -203,10 +203,15 @@ impl Sidecar {
 
     /// Starts what was stopped, on the same file and on other ports.
     pub(crate) fn start_again(&mut self) {
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let running = app::start(&self.config, Some(Secret::from_text(TOKEN)), clock);
-        self.running = Some(running.unwrap_or_else(|error| panic!("{error}")));
+        self.try_start_again().unwrap_or_else(|error| panic!("{error}"));
         until("the sidecar is ready", || self.running().is_ready());
+    }
+
+    /// The same where it may be refused.
+    pub(crate) fn try_start_again(&mut self) -> Result<(), app::StartError> {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.running = Some(app::start(&self.config, Some(Secret::from_text(TOKEN)), clock)?);
+        Ok(())
     }
 
     /// Changes the configuration that it is started with again.

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::handshake::{Wish, awaits_secret};
 use super::input::{self, Settings};
@@ -38,34 +39,38 @@ const SHOWN_ONCE: &str = "webhookSecret is shown this once and cannot be read ag
 const COMES_LATER: &str = "The sender hands over the secret in its handshake: register the URL there before handshake.awaitsSecretUntil.";
 
 /// A body, checked.
-struct Wanted {
-    name: String,
+pub(in crate::admin) struct Wanted {
+    pub(in crate::admin) name: String,
     kind: String,
     choice: SchemeChoice,
-    scheme: Arc<Scheme>,
-    given: Option<Secret>,
-    settings: Settings,
+    pub(in crate::admin) scheme: Arc<Scheme>,
+    pub(in crate::admin) given: Option<Secret>,
+    pub(in crate::admin) settings: Settings,
 }
 
 /// The handler.
 pub(in crate::admin) async fn create(
     State(state): State<Arc<AdminState>>,
     call: Call,
-    Required(fields): Required,
+    Required(mut fields): Required,
 ) -> Result<Response, Problem> {
-    let wanted = Wanted::of(fields, &state)?;
+    let given = fields.nullable("webhookSecret", input::secret).of(None);
+    let wanted = Wanted::of(fields, given, Some(state.writer.mirror()), state.public_url.as_deref())?;
     let key = RecordKey { kind: Kind::Integration, id: Uuid::now_v7() };
     let secret = match &wanted.given {
         Some(secret) => secret.clone(),
         None if !wanted.scheme.generates_secrets() => {
             return Err(Problem::invalid(vec![input::sender_holds_the_key()]));
         }
-        None => wanted.scheme.generate_secret(&seal::random::<32>().map_err(change::not_sealed)?),
+        None => {
+            let random = Zeroizing::new(seal::random::<32>().map_err(change::not_sealed)?);
+            wanted.scheme.generate_secret(&random)
+        }
     };
     let sealed = state.writer.seal(key, 1, &secret).map_err(change::not_sealed)?;
     let mut fresh = wanted.record(key.id, &secret, sealed);
     let handshake = Wish { input: &wanted.settings.handshake, before: None, scheme: &wanted.scheme };
-    fresh.handshake = handshake.settings(&state, key.id)?;
+    fresh.handshake = handshake.settings(&state.writer, key.id)?;
 
     let plan = |_: &Mirror| -> Result<Plan<()>, Stop> {
         let metadata = json!({
@@ -95,7 +100,14 @@ pub(in crate::admin) async fn create(
 }
 
 impl Wanted {
-    fn of(mut fields: Fields, state: &AdminState) -> Result<Self, Problem> {
+    /// Takes every field but the secret. A workspace that `mirror` does not hold is a fault; so is what needs `public_url` where
+    /// there is none.
+    pub(in crate::admin) fn of(
+        mut fields: Fields,
+        given: Option<Secret>,
+        mirror: Option<&Mirror>,
+        public_url: Option<&str>,
+    ) -> Result<Self, Problem> {
         let name = fields.required("name", formats::path_name);
         let kind = match fields.nullable("type", scheme::kind) {
             Change::Set(kind) => Some(kind),
@@ -103,9 +115,8 @@ impl Wanted {
             Change::Keep | Change::Clear => None,
         };
         let kind = kind.unwrap_or_else(|| USUAL_TYPE.to_owned());
-        let given = fields.nullable("webhookSecret", input::secret).of(None);
         let scheme_input = SchemeInput::of(&mut fields);
-        let settings = Settings::of(&mut fields, state);
+        let settings = Settings::of(&mut fields, mirror);
 
         let chosen = scheme_input.for_type(&kind).and_then(|choice| Ok((scheme::resolved(&choice)?, choice)));
         let chosen = match chosen {
@@ -117,11 +128,11 @@ impl Wanted {
                     fields.fault(fault);
                 }
                 let pointer = if scheme_input.is_named() { "/scheme" } else { "/type" };
-                if let Some(fault) = input::address_fault(&scheme, pointer, state) {
+                if let Some(fault) = input::address_fault(&scheme, pointer, public_url) {
                     fields.fault(fault);
                 }
                 let handshake = Wish { input: &settings.handshake, before: None, scheme: &scheme };
-                handshake.faults(state).into_iter().for_each(|fault| fields.fault(fault));
+                handshake.faults(public_url).into_iter().for_each(|fault| fields.fault(fault));
                 Some((scheme, choice))
             }
             Err(faults) => {
@@ -133,7 +144,8 @@ impl Wanted {
         Ok(Self { name, kind, choice, scheme, given, settings })
     }
 
-    fn record(&self, id: Uuid, secret: &Secret, sealed: Sealed) -> Integration {
+    /// The record that it asks for, but for the handshake.
+    pub(in crate::admin) fn record(&self, id: Uuid, secret: &Secret, sealed: Sealed) -> Integration {
         let mut record = Integration {
             meta: change::fresh_meta(id),
             name: self.name.clone(),

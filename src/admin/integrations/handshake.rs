@@ -7,7 +7,6 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::admin::AdminState;
 use crate::admin::fields::Change;
 use crate::admin::formats::{self, Checked, Wrong, wrong};
 use crate::admin::problem::{Fault, Problem};
@@ -15,6 +14,7 @@ use crate::admin::{change, view::Shown};
 use crate::keys::handshake::{HANDSHAKE_WINDOW_SECONDS, HandshakeSettings};
 use crate::keys::record::{Kind, RecordKey};
 use crate::secret::Secret;
+use crate::store::writer::Writer;
 use crate::verify::handshake::{Handshake, Shape};
 use crate::verify::scheme::Scheme;
 
@@ -25,7 +25,7 @@ const TOKEN: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// What a body says of it, where it is not `null`.
 #[derive(Debug, Clone)]
-pub(super) enum HandshakeInput {
+pub(in crate::admin) enum HandshakeInput {
     /// `false`
     Off,
     /// `true`, or an object.
@@ -69,25 +69,26 @@ pub(super) fn handshake(value: Value) -> Checked<HandshakeInput> {
 }
 
 fn token(value: Value) -> Checked<Secret> {
-    let text = formats::text(value)?;
+    let token = Secret::new(formats::text(value)?.into_bytes());
+    let text = token.expose_text().unwrap_or_default();
     if !TOKEN.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let (low, high) = (TOKEN.start(), TOKEN.end());
         return wrong("format", format!("must be {low} to {high} visible ASCII characters"));
     }
-    Ok(Secret::new(text.into_bytes()))
+    Ok(token)
 }
 
 /// What a change wants of the handshake of a record.
-pub(super) struct Wish<'w> {
-    pub(super) input: &'w Change<HandshakeInput>,
-    pub(super) before: Option<&'w HandshakeSettings>,
+pub(in crate::admin) struct Wish<'w> {
+    pub(in crate::admin) input: &'w Change<HandshakeInput>,
+    pub(in crate::admin) before: Option<&'w HandshakeSettings>,
     /// The scheme after the change.
-    pub(super) scheme: &'w Scheme,
+    pub(in crate::admin) scheme: &'w Scheme,
 }
 
 impl Wish<'_> {
     /// What is wrong with it; nothing where handshakes are off.
-    pub(super) fn faults(&self, state: &AdminState) -> Vec<Fault> {
+    pub(in crate::admin) fn faults(&self, public_url: Option<&str>) -> Vec<Fault> {
         let mut faults = Vec::new();
         if !self.is_on() {
             return faults;
@@ -96,7 +97,7 @@ impl Wish<'_> {
             let detail = "must be null: this scheme has no handshake";
             return vec![Fault::at("/handshake", "unused", detail)];
         };
-        if handshake.needs_url() && state.public_url.is_none() {
+        if handshake.needs_url() && public_url.is_none() {
             let detail = "the answer contains the URL: set listener.public_url first";
             faults.push(Fault::at("/handshake", "unavailable", detail));
         }
@@ -114,9 +115,9 @@ impl Wish<'_> {
     }
 
     /// What is stored, where there is no fault.
-    pub(super) fn settings(
+    pub(in crate::admin) fn settings(
         &self,
-        state: &AdminState,
+        writer: &Writer,
         id: uuid::Uuid,
     ) -> Result<Option<HandshakeSettings>, Problem> {
         let Some(handshake) = self.scheme.handshake().filter(|_| self.is_on()) else { return Ok(None) };
@@ -125,20 +126,20 @@ impl Wish<'_> {
             Some(token) => {
                 let key = RecordKey { kind: Kind::Integration, id };
                 let version = stored_token.map_or(1, |sealed| sealed.version.saturating_add(1));
-                Some(state.writer.seal_verify_token(key, version, token).map_err(change::not_sealed)?)
+                Some(writer.seal_verify_token(key, version, token).map_err(change::not_sealed)?)
             }
             None => stored_token.filter(|_| handshake.needs_verify_token()),
         };
-        Ok(Some(HandshakeSettings { verify_token, until: self.until(state, handshake) }))
+        Ok(Some(HandshakeSettings { verify_token, until: self.until(writer, handshake) }))
     }
 
     /// Saying it again opens the wait again.
-    fn until(&self, state: &AdminState, handshake: &Handshake) -> Option<crate::clock::UnixMillis> {
+    fn until(&self, writer: &Writer, handshake: &Handshake) -> Option<crate::clock::UnixMillis> {
         if handshake.shape() != Shape::Secret {
             return None;
         }
         let stored = self.before.and_then(|stored| stored.until).filter(|_| !self.input.is_named());
-        Some(stored.unwrap_or_else(|| state.writer.now().plus_seconds(HANDSHAKE_WINDOW_SECONDS)))
+        Some(stored.unwrap_or_else(|| writer.now().plus_seconds(HANDSHAKE_WINDOW_SECONDS)))
     }
 
     fn is_on(&self) -> bool {

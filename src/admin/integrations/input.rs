@@ -8,11 +8,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::handshake::{HandshakeInput, handshake};
-use crate::admin::AdminState;
 use crate::admin::fields::{Change, Fields};
 use crate::admin::formats::{self, Checked, wrong};
 use crate::admin::problem::Fault;
 use crate::admin::view::SERVER_SET;
+use crate::keys::mirror::Mirror;
 use crate::keys::record::{Integration, Kind, RecordKey};
 use crate::secret::Secret;
 use crate::verify::scheme::{Scheme, SecretFault};
@@ -41,24 +41,24 @@ const COUNTED: &[&str] = &[
 
 /// What a body says, besides name, type, scheme and secret.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(in crate::admin) struct Settings {
     pub(super) workspace_id: Change<Uuid>,
     pub(super) tolerance_seconds: Change<u32>,
     pub(super) window: Option<u32>,
     is_active: Option<bool>,
     allowed_cidrs: Change<Vec<IpNet>>,
     reject_status: Change<u16>,
-    pub(super) handshake: Change<HandshakeInput>,
+    pub(in crate::admin) handshake: Change<HandshakeInput>,
 }
 
 impl Settings {
-    /// Takes the fields; a workspace that does not exist is a fault.
-    pub(super) fn of(fields: &mut Fields, state: &AdminState) -> Self {
+    /// Takes the fields; a workspace that `mirror` does not hold is a fault.
+    pub(super) fn of(fields: &mut Fields, mirror: Option<&Mirror>) -> Self {
         fields.read_only(SERVER_SET, "is set by the server");
         fields.read_only(COUNTED, "is set by the server");
         let workspace_id = fields.nullable("workspaceId", formats::id_field);
         if let Change::Set(id) = workspace_id
-            && state.writer.mirror().get(RecordKey { kind: Kind::Workspace, id }).is_none()
+            && mirror.is_some_and(|mirror| mirror.get(RecordKey { kind: Kind::Workspace, id }).is_none())
         {
             fields.fault(Fault::at("/workspaceId", "unknown", "there is no such workspace"));
         }
@@ -93,7 +93,7 @@ impl Settings {
 }
 
 /// The names of fields in which two forms of an integration differ.
-pub(super) fn changed(before: &Integration, after: &Integration) -> Vec<&'static str> {
+pub(in crate::admin) fn changed(before: &Integration, after: &Integration) -> Vec<&'static str> {
     let differs = [
         ("name", before.name != after.name),
         ("type", before.kind != after.kind),
@@ -122,7 +122,12 @@ fn reject_status(value: Value) -> Checked<u16> {
 
 /// An imported secret, as text; whether a scheme can use it is for [`usable`].
 pub(super) fn secret(value: Value) -> Checked<Secret> {
-    let text = formats::text(value)?;
+    judged(Secret::new(formats::text(value)?.into_bytes()))
+}
+
+/// The same, wherever it comes from.
+pub(in crate::admin) fn judged(secret: Secret) -> Checked<Secret> {
+    let Some(text) = secret.expose_text() else { return wrong("format", "must be UTF-8") };
     if text.len() > LINES_MAX {
         return wrong("range", format!("must have at most {LINES_MAX} bytes"));
     }
@@ -132,7 +137,7 @@ pub(super) fn secret(value: Value) -> Checked<Secret> {
     if text.trim().is_empty() {
         return wrong("format", "must not be blank");
     }
-    Ok(Secret::new(text.into_bytes()))
+    Ok(secret)
 }
 
 fn is_line_end(character: char) -> bool {
@@ -140,7 +145,7 @@ fn is_line_end(character: char) -> bool {
 }
 
 /// Whether the scheme can use the secret; `Err` says what is wrong, without any of it.
-pub(super) fn usable(scheme: &Scheme, secret: &Secret) -> Result<(), String> {
+pub(in crate::admin) fn usable(scheme: &Scheme, secret: &Secret) -> Result<(), String> {
     if !scheme.takes_lines() {
         if secret.expose().iter().any(|byte| is_line_end(char::from(*byte))) {
             return Err("must not contain line breaks".to_owned());
@@ -159,8 +164,12 @@ pub(super) fn usable(scheme: &Scheme, secret: &Secret) -> Result<(), String> {
 
 /// Refuses a scheme that signs the URL while nobody has said which URL senders call: no delivery could be
 /// verified, and that would be our fault.
-pub(super) fn address_fault(scheme: &Scheme, pointer: &'static str, state: &AdminState) -> Option<Fault> {
-    let lacks = scheme.needs_url() && state.public_url.is_none();
+pub(super) fn address_fault(
+    scheme: &Scheme,
+    pointer: &'static str,
+    public_url: Option<&str>,
+) -> Option<Fault> {
+    let lacks = scheme.needs_url() && public_url.is_none();
     lacks.then(|| Fault::at(pointer, "unavailable", "signs the URL: set listener.public_url first"))
 }
 

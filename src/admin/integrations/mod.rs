@@ -6,8 +6,8 @@
 //! scheme resolves and takes its secret, because every change is checked against both.
 
 pub(super) mod create;
-mod handshake;
-mod input;
+pub(super) mod handshake;
+pub(super) mod input;
 pub(super) mod retire;
 pub(super) mod reveal;
 pub(super) mod rotate;
@@ -73,6 +73,7 @@ pub(super) async fn delete(
     let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let (key, decoded) = find(mirror, &named)?;
         call.check(decoded.revision())?;
+        change::owned_by_api(&decoded)?;
         let name = match &decoded {
             Decoded::Integration(entry) => Some(entry.record.name.as_str()),
             _ => None,

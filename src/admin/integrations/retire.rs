@@ -34,6 +34,7 @@ pub(in crate::admin) async fn retire(
     let plan = |mirror: &Mirror| -> Result<Plan<Arc<IntegrationEntry>>, Stop> {
         let entry = entry(mirror, &named)?;
         call.check(entry.record.meta.revision)?;
+        change::not_seeded(entry.record.meta.is_seeded())?;
         let mut record = entry.record.clone();
         let Some(previous) = record.previous.take() else { return Err(Stop::Unchanged) };
         let key = RecordKey { kind: Kind::Integration, id: record.meta.id };

@@ -36,6 +36,7 @@ pub(in crate::admin) async fn reveal(
         let entry = entry(mirror, &named)?;
         let before = &entry.record;
         call.check(before.meta.revision)?;
+        change::not_seeded(before.meta.is_seeded())?;
         let now = state.writer.now();
         let captured =
             before.captured.filter(|captured| captured.reveal_until().is_some_and(|until| now < until));

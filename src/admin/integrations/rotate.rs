@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::entry;
 use super::input;
@@ -44,12 +45,13 @@ pub(in crate::admin) async fn rotate(
     let given = fields.nullable("webhookSecret", input::secret).of(None);
     let overlap = Overlap::of(&mut fields);
     fields.finish(Some(()))?;
-    let random = seal::random::<32>().map_err(change::not_sealed)?;
+    let random = Zeroizing::new(seal::random::<32>().map_err(change::not_sealed)?);
 
     let plan = |mirror: &Mirror| -> Result<Plan<Rotated>, Stop> {
         let entry = entry(mirror, &named)?;
         let before = &entry.record;
         call.check(before.meta.revision)?;
+        change::not_seeded(before.meta.is_seeded())?;
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
         let secret = match &given {

@@ -47,6 +47,7 @@ pub(in crate::admin) async fn patch(
         let entry = entry(mirror, &named)?;
         let before = &entry.record;
         call.check(before.meta.revision)?;
+        change::not_seeded(before.meta.is_seeded())?;
         let record = patch.applied(&state, &entry)?;
         let fields = input::changed(before, &record);
         if fields.is_empty() {
@@ -84,7 +85,7 @@ impl Patch {
             name: fields.plain("name", formats::path_name),
             kind: fields.plain("type", scheme::kind),
             scheme: SchemeInput::of(&mut fields),
-            settings: Settings::of(&mut fields, state),
+            settings: Settings::of(&mut fields, Some(state.writer.mirror())),
         };
         fields.finish(Some(patch))
     }
@@ -114,16 +115,16 @@ impl Patch {
         if record.scheme != before.scheme {
             faults.extend(unusable_secret(state, &record, &scheme)?);
             let pointer = if self.scheme.is_named() { "/scheme" } else { "/type" };
-            faults.extend(input::address_fault(&scheme, pointer, state));
+            faults.extend(input::address_fault(&scheme, pointer, state.public_url.as_deref()));
         }
         faults.extend(input::tolerance_fault(&scheme, record.tolerance_seconds));
         let handshake =
             Wish { input: &self.settings.handshake, before: before.handshake.as_ref(), scheme: &scheme };
-        faults.extend(handshake.faults(state));
+        faults.extend(handshake.faults(state.public_url.as_deref()));
         if !faults.is_empty() {
             return Err(Problem::invalid(faults));
         }
-        record.handshake = handshake.settings(state, before.meta.id)?;
+        record.handshake = handshake.settings(&state.writer, before.meta.id)?;
         Ok(record)
     }
 }

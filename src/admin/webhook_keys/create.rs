@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::input::Settings;
 use super::view::{KeyView, Once, exposed};
@@ -35,7 +36,7 @@ pub(in crate::admin) async fn create(
 ) -> Result<Response, Problem> {
     let workspace = workspaces::key_of(&workspace)?;
     let name = fields.required("name", formats::display_name);
-    let settings = Settings::of(&mut fields, &state, name);
+    let settings = Settings::of(&mut fields, &state.route_names, name);
     if matches!(&settings.expires_at, Change::Set(expires) if *expires <= state.writer.now()) {
         fields.fault(Fault::at("/expiresAt", "range", "must be in the future"));
     }
@@ -107,12 +108,13 @@ fn fresh(
 }
 
 /// An API key of 32 random bytes.
-pub(super) fn generated_api_key() -> Result<Secret, Problem> {
-    Ok(api_key::generate(&seal::random::<32>().map_err(change::not_sealed)?))
+pub(in crate::admin) fn generated_api_key() -> Result<Secret, Problem> {
+    let random = Zeroizing::new(seal::random::<32>().map_err(change::not_sealed)?);
+    Ok(api_key::generate(&random))
 }
 
 /// A secret of 32 random bytes, as 64 hex characters. Both workspace schemes key with the text itself.
-pub(super) fn generated_secret() -> Result<Secret, Problem> {
-    let random = seal::random::<32>().map_err(change::not_sealed)?;
-    Ok(Secret::new(data_encoding::HEXLOWER.encode(&random).into_bytes()))
+pub(in crate::admin) fn generated_secret() -> Result<Secret, Problem> {
+    let random = Zeroizing::new(seal::random::<32>().map_err(change::not_sealed)?);
+    Ok(Secret::new(data_encoding::HEXLOWER.encode(random.as_slice()).into_bytes()))
 }

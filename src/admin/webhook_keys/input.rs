@@ -5,7 +5,6 @@
 
 use ipnet::IpNet;
 
-use crate::admin::AdminState;
 use crate::admin::fields::{Change, Fields};
 use crate::admin::formats;
 use crate::admin::view::SERVER_SET;
@@ -17,10 +16,10 @@ const SCHEMES: &[(&str, WorkspaceScheme)] =
 
 /// What a body says, besides the name.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(in crate::admin) struct Settings {
     pub(super) name: Option<String>,
     scheme: Option<WorkspaceScheme>,
-    require_key_id: Option<bool>,
+    pub(in crate::admin) require_key_id: Option<bool>,
     is_active: Option<bool>,
     pub(super) expires_at: Change<UnixMillis>,
     allowed_cidrs: Change<Vec<IpNet>>,
@@ -28,8 +27,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Takes the fields; `name` is taken by the caller, who knows whether it must be there.
-    pub(super) fn of(fields: &mut Fields, state: &AdminState, name: Option<String>) -> Self {
+    /// Takes the fields; `name` is taken by the caller, who knows whether it must be there. `routes` are the names
+    /// of those that are configured.
+    pub(in crate::admin) fn of(fields: &mut Fields, routes: &[String], name: Option<String>) -> Self {
         fields.read_only(SERVER_SET, "is set by the server");
         fields.read_only(&["workspaceId"], "is named by the path and does not change");
         fields.read_only(&["apiKeyPrefix", "secretPrefix", "lastUsedAt"], "is set by the server");
@@ -41,12 +41,12 @@ impl Settings {
             is_active: fields.plain("isActive", formats::boolean),
             expires_at: fields.nullable("expiresAt", formats::time),
             allowed_cidrs: fields.nullable("allowedCidrs", formats::address_ranges),
-            routes: fields.nullable("routes", formats::names_of(&state.route_names)),
+            routes: fields.nullable("routes", formats::names_of(routes)),
         }
     }
 
     /// Sets what the body names; gives the names of fields whose value is another now.
-    pub(super) fn apply(&self, key: &mut WebhookKey) -> Vec<&'static str> {
+    pub(in crate::admin) fn apply(&self, key: &mut WebhookKey) -> Vec<&'static str> {
         let before = key.clone();
         key.name = self.name.clone().unwrap_or_else(|| before.name.clone());
         key.scheme = self.scheme.unwrap_or(before.scheme);
@@ -60,7 +60,7 @@ impl Settings {
 }
 
 /// The names of fields in which two forms of a key differ.
-pub(super) fn changed(before: &WebhookKey, after: &WebhookKey) -> Vec<&'static str> {
+pub(in crate::admin) fn changed(before: &WebhookKey, after: &WebhookKey) -> Vec<&'static str> {
     let differs = [
         ("name", before.name != after.name),
         ("scheme", before.scheme != after.scheme),

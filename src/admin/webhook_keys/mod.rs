@@ -6,7 +6,7 @@
 //! `X-Webhook-Key-Id` is kept by every change that could exceed it ([`keep_bound`]).
 
 pub(super) mod create;
-mod input;
+pub(super) mod input;
 pub(super) mod retire;
 pub(super) mod rotate;
 pub(super) mod update;
@@ -91,7 +91,9 @@ pub(super) async fn list(
     mirror.get(workspace).ok_or_else(workspaces::unknown)?;
     let now = state.writer.now();
     let show = |decoded: &Decoded| match decoded {
-        Decoded::Key(entry) => serde_json::to_value(shown(entry, now)).ok(),
+        Decoded::Key(entry) => {
+            serde_json::to_value(KeyView::of(&entry.record.record(), Some(entry.usage()), now)).ok()
+        }
         _ => None,
     };
     let inside = |decoded: &Decoded| decoded.workspace() == Some(workspace.id);
@@ -105,7 +107,7 @@ pub(super) async fn get(
     path: KeyPath,
 ) -> Result<Response, Problem> {
     let entry = path.entry(state.writer.mirror())?;
-    Ok(tagged(entry.record.meta.revision, shown(&entry, state.writer.now())))
+    Ok(shown(&entry, state.writer.now()))
 }
 
 /// `DELETE …/{keyId}`
@@ -117,8 +119,9 @@ pub(super) async fn delete(
     let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let decoded = path.find(mirror)?;
         call.check(decoded.revision())?;
+        change::owned_by_api(&decoded)?;
         let name = match &decoded {
-            Decoded::Key(entry) => Some(entry.record.name.as_str()),
+            Decoded::Key(entry) => Some(entry.record.name()),
             _ => None,
         };
         let metadata = json!({ "name": name, "workspaceId": decoded.workspace() });
@@ -140,26 +143,22 @@ fn keep_bound(mirror: &Mirror, limit: usize, now: UnixMillis, key: &mut WebhookK
     if !is_tried_unnamed(key, now) {
         return false;
     }
-    let others = mirror.list(Kind::WebhookKey, None, limit, |decoded| match decoded {
-        Decoded::Key(other) => {
-            other.record.workspace_id == key.workspace_id
-                && other.record.meta.id != key.meta.id
-                && is_tried_unnamed(&other.record, now)
-        }
-        _ => false,
+    let others = mirror.keys_of(key.workspace_id).into_iter().filter(|other| {
+        other.record.meta.id != key.meta.id && other.is_usable(now) && !other.record.require_key_id
     });
-    let full = others.len() >= limit;
+    let full = others.count() >= limit;
     key.require_key_id |= full;
     full
 }
 
 /// Whether its secret is tried for requests that name no key.
-fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
+pub(super) fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
     key.is_active && !key.require_key_id && key.expires_at.is_none_or(|expires| now < expires)
 }
 
-fn shown(entry: &KeyEntry, now: UnixMillis) -> KeyView<'_> {
-    KeyView::of(&entry.record, Some(&entry.usage), now)
+fn shown(entry: &KeyEntry, now: UnixMillis) -> Response {
+    let record = entry.record.record();
+    tagged(record.meta.revision, KeyView::of(&record, Some(entry.usage()), now))
 }
 
 fn unknown() -> Problem {

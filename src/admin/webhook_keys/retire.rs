@@ -32,7 +32,8 @@ pub(in crate::admin) async fn retire(
     let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let entry = path.entry(mirror)?;
         call.check(entry.record.meta.revision)?;
-        let mut record = entry.record.clone();
+        change::not_seeded(entry.record.meta.is_seeded())?;
+        let mut record = entry.record.record();
         let Some(previous) = record.previous.take() else { return Err(Stop::Unchanged) };
         let metadata = json!({
             "name": record.name, "workspaceId": record.workspace_id,
@@ -53,12 +54,9 @@ pub(in crate::admin) async fn retire(
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let usage = entry.as_ref().ok().map(|entry| &*entry.usage);
+            let usage = entry.as_ref().ok().map(|entry| &**entry.usage());
             Ok(tagged(record.meta.revision, KeyView::of(record, usage, now)))
         }
-        Outcome::Unchanged => {
-            let entry = entry?;
-            Ok(tagged(entry.record.meta.revision, shown(&entry, now)))
-        }
+        Outcome::Unchanged => Ok(shown(&*entry?, now)),
     }
 }

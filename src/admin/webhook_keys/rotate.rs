@@ -55,9 +55,9 @@ pub(in crate::admin) async fn rotate(
     let fresh = Fresh::of(what)?;
 
     let plan = |mirror: &Mirror| -> Result<Plan<UnixMillis>, Stop> {
-        let entry = path.entry(mirror)?;
-        let before = &entry.record;
+        let before = &path.entry(mirror)?.record.record();
         call.check(before.meta.revision)?;
+        change::not_seeded(before.meta.is_seeded())?;
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
         let mut record = fresh.replace(&state.writer, path.key, before)?;
@@ -85,7 +85,7 @@ pub(in crate::admin) async fn rotate(
     };
     let entry = path.entry(state.writer.mirror()).ok();
     let answer = Once {
-        key: KeyView::of(record, entry.as_ref().map(|entry| &*entry.usage), rotated_at),
+        key: KeyView::of(record, entry.as_ref().map(|entry| &**entry.usage()), rotated_at),
         api_key: exposed(fresh.api_key.as_ref()),
         secret: exposed(fresh.secret.as_ref()),
         warning: format!(

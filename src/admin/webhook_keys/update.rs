@@ -29,18 +29,20 @@ pub(in crate::admin) async fn patch(
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
     let name = fields.plain("name", formats::display_name);
-    let settings = Settings::of(&mut fields, &state, name);
+    let settings = Settings::of(&mut fields, &state.route_names, name);
     let settings = fields.finish(Some(settings))?;
 
     let plan = |mirror: &Mirror| -> Result<Plan<bool>, Stop> {
         let entry = path.entry(mirror)?;
         call.check(entry.record.meta.revision)?;
+        change::not_seeded(entry.record.meta.is_seeded())?;
         let now = state.writer.now();
-        let mut record = entry.record.clone();
+        let before = entry.record.record();
+        let mut record = before.clone();
         settings.apply(&mut record);
-        let joins = !is_tried_unnamed(&entry.record, now) && is_tried_unnamed(&record, now);
+        let joins = !is_tried_unnamed(&before, now) && is_tried_unnamed(&record, now);
         let bound = joins && keep_bound(mirror, state.candidate_secrets, now, &mut record);
-        let fields = input::changed(&entry.record, &record);
+        let fields = input::changed(&before, &record);
         if fields.is_empty() && !bound {
             return Err(Stop::Unchanged);
         }
@@ -61,13 +63,10 @@ pub(in crate::admin) async fn patch(
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let key = KeyView::of(record, entry.as_ref().ok().map(|entry| &*entry.usage), now);
+            let key = KeyView::of(record, entry.as_ref().ok().map(|entry| &**entry.usage()), now);
             let warning = if *bound { ID_NEEDED.to_owned() } else { String::new() };
             Ok(tagged(record.meta.revision, Once { key, api_key: None, secret: None, warning }))
         }
-        (Outcome::Unchanged, entry) => {
-            let entry = entry?;
-            Ok(tagged(entry.record.meta.revision, shown(&entry, now)))
-        }
+        (Outcome::Unchanged, entry) => Ok(shown(&*entry?, now)),
     }
 }

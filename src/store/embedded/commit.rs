@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_HEAD, RECORDS, key_bytes};
 use super::{read, schema};
 use crate::keys::record::RecordKey;
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
 
 /// A write transaction that is on disk once it commits. Two-phase commit because redb's one-phase commit
@@ -80,6 +81,9 @@ impl Tables<'_> {
     /// The number of this commit, if the writer saw the head that stands.
     fn check_head(&self, link: &AuditLink) -> Result<u64, Fault> {
         schema::epoch(&self.meta)?.ok_or(StoreError::Uninitialised)?;
+        if let Some(found) = schema::version(&self.meta)?.filter(|found| *found > SCHEMA) {
+            return Err(StoreError::NewerSchema { found, known: SCHEMA }.into());
+        }
         let (last, mac) = read::stored_head(&self.meta)?;
         if mac != link.previous {
             return Err(StoreError::HeadMoved.into());

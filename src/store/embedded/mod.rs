@@ -2,7 +2,7 @@
 //!
 //! Not shared between processes: a second one is refused with [`StoreError::InUse`]. Its files are `file.rs`
 //! (making, checking and reopening the file), `schema.rs` (the state of the whole file), `tables.rs` (byte
-//! forms), `commit.rs` and `read.rs` (transactions) and `fault.rs` (what the store says of a failure).
+//! forms), `commit.rs`, `read.rs` and `stage.rs` (transactions) and `fault.rs` (what the store says of a failure).
 //! Invariants beyond those of [`Store`]:
 //! - no redb call runs on a thread of an async runtime: an fsync must not hold up admin or sync;
 //! - a commit that has begun is finished even where its future is dropped;
@@ -11,8 +11,10 @@
 mod commit;
 mod fault;
 mod file;
+mod fleet;
 mod read;
 mod schema;
+mod stage;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -21,12 +23,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use self::file::StoreFile;
+use super::fleet::Presence;
+use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
-    StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
+    Store, StoreError, StoreFuture,
 };
 
 /// How long `follow` waits for news: the heartbeat of whoever follows.
@@ -48,6 +53,8 @@ struct Inner {
     log_entries: u64,
     /// The last sequence number committed here, for followers that wait.
     committed: watch::Sender<u64>,
+    /// What this process says of itself; see `fleet.rs`.
+    presence: Mutex<Option<Presence>>,
 }
 
 impl EmbeddedStore {
@@ -73,7 +80,13 @@ impl EmbeddedStore {
     ) -> Result<Self, StoreError> {
         let file = StoreFile::open(path, namespace, opener)?;
         let (committed, _) = watch::channel(0);
-        let inner = Inner { file, namespace: namespace.to_owned(), log_entries, committed };
+        let inner = Inner {
+            file,
+            namespace: namespace.to_owned(),
+            log_entries,
+            committed,
+            presence: Mutex::new(None),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -126,8 +139,14 @@ impl Store for EmbeddedStore {
         "embedded"
     }
 
-    fn init(&self) -> StoreFuture<'_, Epoch> {
-        Box::pin(self.blocking(|inner| inner.file.run(|database| schema::init(database, &inner.namespace))))
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch> {
+        Box::pin(self.blocking(move |inner| {
+            inner.file.run(|database| schema::init(database, &inner.namespace, origin))
+        }))
+    }
+
+    fn life(&self) -> StoreFuture<'_, Life> {
+        Box::pin(self.blocking(|inner| inner.file.run(schema::life)))
     }
 
     fn head(&self) -> StoreFuture<'_, Head> {
@@ -171,5 +190,15 @@ impl Store for EmbeddedStore {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         Box::pin(self.blocking(move |inner| inner.file.run(|database| read::audit(database, after, limit))))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.blocking(|inner| inner.file.run(read::count)))
+    }
+
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()> {
+        Box::pin(self.blocking(move |inner| {
+            inner.file.run(|database| stage::run(database, &inner.namespace, mark, &step))
+        }))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::fault::Fault;
 use super::schema;
@@ -89,6 +89,13 @@ pub(super) fn audit(database: &Database, after: Position, limit: usize) -> Resul
         events.push((tables::position(sequence.value()), AuditMac(mac), Arc::from(event)));
     }
     Ok(events)
+}
+
+/// How many records there are.
+pub(super) fn count(database: &Database) -> Result<u64, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    Ok(reading.open_table(RECORDS)?.len()?)
 }
 
 /// Whether the commit with this link is in the file, at the head or under later ones.

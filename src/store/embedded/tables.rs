@@ -10,10 +10,8 @@ use redb::TableDefinition;
 use uuid::Uuid;
 
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditMac, LogEntry, Logged, Op, Position, StoreError};
-
-/// Version of the forms below. A file with a higher one is refused.
-pub(super) const SCHEMA: u32 = 1;
 
 /// Facts about the whole file, by name.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -26,8 +24,19 @@ pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("lo
 /// Sequence number → MAC and JSON of the event.
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
+/// Records of a key set that is not in place yet.
+pub(super) const STAGED_RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("staged-records");
+/// Their claims.
+pub(super) const STAGED_CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("staged-claims");
+
+/// In [`META`]: the mark of the set that is being staged, 16 bytes.
+pub(super) const META_STAGED: &str = "staged";
 /// In [`META`]: the epoch, 16 bytes.
 pub(super) const META_EPOCH: &str = "epoch";
+/// In [`META`]: how the epoch came to be, text.
+pub(super) const META_ORIGIN: &str = "origin";
+/// In [`META`]: the epoch that it continues, 16 bytes; absent where it continues none.
+pub(super) const META_CONTINUES: &str = "continues";
 /// In [`META`]: the version of the forms, 4 bytes.
 pub(super) const META_SCHEMA: &str = "schema";
 /// In [`META`]: the namespace, text.

@@ -25,8 +25,11 @@ if redis.acl_check_cmd then
 end
 
 local previous, mac, event, changes, keep = nextarg(), nextarg(), nextarg(), nextarg(), nextarg()
-local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position')
+local schema = nextarg()
+local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position', 'schema')
 if not head[1] then return { 'uninitialised' } end
+-- A later version may have added what this one would drop.
+if (tonumber(head[4]) or 0) > tonumber(schema) then return { 'schema', head[4] } end
 if head[2] == mac then return { 'ok', head[3] } end
 if head[2] ~= previous then return { 'moved' } end
 
@@ -62,6 +65,17 @@ for _, op in ipairs(ops) do
   end
 end
 
+-- What is released and nobody takes. Looked up before the first removal: see below.
+local given_up, listed = {}, {}
+for _, op in ipairs(ops) do
+  for _, claim in ipairs(op.releases) do
+    if not taken[claim] and not listed[claim] and redis.call('HGET', claims, claim) == op.key then
+      listed[claim] = true
+      given_up[#given_up + 1] = claim
+    end
+  end
+end
+
 -- The first write: a full, read-only or failing server refuses it, and nothing is written then.
 local position = redis.call('XADD', audit, '*', 'm', mac, 'e', event)
 local logged = redis.pcall('XADD', log, 'MAXLEN', '~', keep, position, 'p', previous, 'm', mac, 'c', changes)
@@ -70,17 +84,16 @@ if type(logged) == 'table' and logged.err then
   return logged
 end
 for _, op in ipairs(ops) do
-  for _, claim in ipairs(op.releases) do
-    if redis.call('HGET', claims, claim) == op.key then redis.call('HDEL', claims, claim) end
-  end
-end
-for _, op in ipairs(ops) do
-  if op.kind == 'delete' then
-    redis.call('HDEL', records, op.key)
-  else
+  if op.kind ~= 'delete' then
     redis.call('HSET', records, op.key, op.value)
     for _, claim in ipairs(op.claims) do redis.call('HSET', claims, claim, op.key) end
   end
+end
+-- Removals last, each of something that is there. A hash is gone with its last field, and while its slot moves
+-- to another node of a Cluster, a key that is gone is no longer ours to touch: a script would fail half-way.
+for _, claim in ipairs(given_up) do redis.call('HDEL', claims, claim) end
+for _, op in ipairs(ops) do
+  if op.kind == 'delete' then redis.call('HDEL', records, op.key) end
 end
 redis.call('HSET', meta, 'mac', mac, 'position', position)
 return { 'ok', position }

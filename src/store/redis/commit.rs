@@ -3,25 +3,27 @@
 //! Not the checks and writes themselves, which are one script (`commit.lua`). Invariants: a commit happens
 //! at most once, however often it is sent, because it is bound to the audit head that the writer saw; where no
 //! answer comes it is sent again on a new connection, which settles the matter either way, and only where
-//! that fails too is the outcome said to be unknown.
+//! that fails too is the outcome said to be unknown. Where replicas must have a commit, it is acknowledged
+//! only when they do (`replicas.rs`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-
+use super::connection::Connection;
 use super::fault::Fault;
 use super::forms::{self, damaged, mac_text};
 use super::link::Link;
 use super::script::{Answer, COMMIT};
-use super::{read, server};
+use super::{read, replicas, server};
 use crate::keys::record::RecordKey;
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
 
 /// Log entries that are kept, about: minutes of outage even at a thousand changes a second, some 100 MB.
 const LOG_ENTRIES: u32 = 100_000;
-/// For the answer to a commit: a cascade over thousands of records takes longer than a look-up.
-const ANSWER: Duration = Duration::from_secs(2);
+/// For the answer to a commit, in ordinary answers: a cascade over thousands of records takes longer than a
+/// look-up.
+const ANSWERS: u32 = 2;
 /// How long the outcome of a commit without an answer is looked for.
 const SETTLE: Duration = Duration::from_secs(4);
 /// Between two tries of that.
@@ -29,35 +31,50 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Commits the change with its log entry and audit event.
 pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> Result<Position, StoreError> {
+    let _alone = link.alone().await;
     let mut connection = writable(link).await?;
     let args = arguments(change, audit);
-    connection.set_response_timeout(ANSWER);
-    match COMMIT.run(link, &mut connection, &args).await {
-        Ok(answer) => interpret(link, answer).await,
-        Err(Fault::Answered(refused)) => Err(refused),
-        Err(Fault::Lost(why)) => {
-            link.forget().await;
-            drop(connection);
-            settle(link, audit, &args, why).await
+    connection.set_answer(link.answer() * ANSWERS);
+    let lost = match COMMIT.run(link, &mut connection, &args).await {
+        Ok(answer) => {
+            let position = interpret(link, answer).await?;
+            let had = replicas::have_it(link, &mut connection).await;
+            if had.is_err() {
+                // The server may be waiting on it still, and would hold up the next commit.
+                link.forget_committing().await;
+            }
+            return had.map(|()| position);
         }
-    }
+        Err(Fault::Lost(why)) => why,
+        Err(refused) => return Err(refused.into()),
+    };
+    link.forget_committing().await;
+    drop(connection);
+    settle(link, audit, &args, lost).await
 }
 
-/// The shared connection, to a server that may be written to; a new one where it is broken.
-async fn writable(link: &Link) -> Result<MultiplexedConnection, StoreError> {
-    let mut connection = link.shared().await?;
-    match server::check(link, &mut connection).await {
-        Ok(_) => Ok(connection),
-        Err(Fault::Answered(refused)) => {
-            // It may have been demoted: the name may lead to another server next time.
-            link.forget().await;
-            Err(refused)
-        }
-        Err(Fault::Lost(_)) => {
-            link.forget().await;
-            link.shared().await
-        }
+/// A connection to a server that may be written to; a new one where it is broken or leads to a former master.
+pub(super) async fn writable(link: &Link) -> Result<Connection, StoreError> {
+    let mut connection = link.committing().await?;
+    if link.whereabouts.confirm(connection.address()).await.is_err() {
+        link.forget_committing().await;
+        connection = link.committing().await?;
     }
+    let server = match server::check(link, &mut connection).await {
+        Ok(server) => server,
+        Err(Fault::Lost(_)) => {
+            link.forget_committing().await;
+            connection = link.committing().await?;
+            server::check(link, &mut connection).await?
+        }
+        Err(refused) => {
+            // It may have been demoted: the name may lead to another server next time.
+            link.forget_committing().await;
+            return Err(refused.into());
+        }
+    };
+    replicas::enough(link, &server)?;
+    Ok(connection)
 }
 
 /// Sends the commit again until there is an answer. Whichever copy comes first counts; the others find the
@@ -70,28 +87,25 @@ async fn settle(
 ) -> Result<Position, StoreError> {
     let again = async {
         loop {
-            if let Ok(mut connection) = link.open(ANSWER).await
+            if let Ok(mut connection) = link.open(link.answer() * ANSWERS).await
                 && let Ok(answer) = COMMIT.run(link, &mut connection, args).await
             {
-                return match interpret(link, answer).await {
+                let position = match interpret(link, answer).await {
                     Err(StoreError::HeadMoved) => {
                         read::place_of(link, audit).await?.ok_or(StoreError::HeadMoved)
                     }
                     settled => settled,
-                };
+                }?;
+                replicas::have_what_was_written(link, &mut connection).await?;
+                return Ok(position);
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
-    match tokio::time::timeout(SETTLE, again).await {
-        Ok(Err(StoreError::Unavailable(why))) => Err(unknown(&why)),
+    match tokio::time::timeout(SETTLE, again).await.map_err(|_| why) {
+        Ok(Err(StoreError::Unavailable(why))) | Err(why) => Err(StoreError::Unknown(why)),
         Ok(settled) => settled,
-        Err(_) => Err(unknown(&why)),
     }
-}
-
-fn unknown(why: &str) -> StoreError {
-    StoreError::Unavailable(format!("the outcome is unknown: {why}"))
 }
 
 async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> {
@@ -103,6 +117,11 @@ async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> 
                 .ok_or_else(|| damaged(format_args!("position in {}", link.names.meta)));
         }
         "moved" => StoreError::HeadMoved,
+        "schema" => {
+            let found =
+                subject.parse().map_err(|_| damaged(format_args!("schema in {}", link.names.meta)))?;
+            StoreError::NewerSchema { found, known: SCHEMA }
+        }
         "revision" => StoreError::Conflict(Conflict::Revision { key: key()? }),
         "missing" => StoreError::Conflict(Conflict::Missing { key: key()? }),
         "claim" => StoreError::Conflict(Conflict::Claim { claim: subject }),
@@ -126,6 +145,7 @@ fn arguments(change: &Change, audit: &AuditLink) -> Vec<Vec<u8>> {
         audit.event.to_vec(),
         forms::changes(&change.ops),
         LOG_ENTRIES.to_string().into(),
+        SCHEMA.to_string().into(),
     ];
     list(&mut args, change.requires.iter().map(ToString::to_string));
     args.push(change.ops.len().to_string().into());

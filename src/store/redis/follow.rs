@@ -4,14 +4,14 @@
 //! - an entry is given only if it names the audit head before it as its predecessor, so that a trimmed, rolled
 //!   back or replaced log is a gap, whatever positions say;
 //! - an empty answer is given only when the head of the namespace is the one applied last, the server is
-//!   still a master and the epoch the same: it is good for a sign of life;
+//!   still the master, and named so by whoever names it, and the epoch the same: it is good for a sign of life;
 //! - a connection whose answer did not come, or whose caller went away, is dropped.
 
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
+use super::connection::Connection;
 use super::forms::{self, Entry, damaged};
 use super::link::{Link, run};
 use super::{read, server};
@@ -19,12 +19,10 @@ use crate::store::{AuditMac, Epoch, Followed, HEARTBEAT, Head, LogEntry, Positio
 
 /// Entries that one read gives at most.
 const BATCH: usize = 1000;
-/// Beyond the blocking read's own wait: half a second of silence is a loss.
-const ANSWER: Duration = HEARTBEAT.saturating_add(Duration::from_millis(500));
 
 /// The connection that follows, and where it is.
 pub(super) struct Tail {
-    connection: MultiplexedConnection,
+    connection: Connection,
     at: Head,
     /// When role and epoch were last looked at.
     checked: Instant,
@@ -63,7 +61,7 @@ pub(super) async fn follow(
 async fn resume(link: &Link, former: Option<Tail>, at: Head) -> Result<Option<Tail>, StoreError> {
     let mut connection = match former {
         Some(tail) => tail.connection,
-        None => link.open(ANSWER).await?,
+        None => link.open(longest_silence(link)).await?,
     };
     same_epoch(at.epoch, read::head_over(link, &mut connection).await?)?;
     let checked = Instant::now();
@@ -72,7 +70,7 @@ async fn resume(link: &Link, former: Option<Tail>, at: Head) -> Result<Option<Ta
         let place = forms::position_text(at.position);
         let mut range = redis::cmd("XRANGE");
         range.arg(key).arg(&place).arg(&place);
-        let found = forms::entries(run(&link.place, &mut connection, key, &range).await?);
+        let found = forms::entries(run(link, &mut connection, key, &range).await?);
         let found = found.ok_or_else(|| damaged(key))?;
         if found.first().and_then(|entry| entry.mac("m")) != Some(at.mac) {
             return Ok(None);
@@ -116,7 +114,7 @@ impl Tail {
             read.arg("BLOCK").arg(wait.as_millis().to_string());
         }
         read.arg("STREAMS").arg(key).arg(forms::position_text(self.at.position));
-        let reply = run(&link.place, &mut self.connection, key, &read).await?;
+        let reply = run(link, &mut self.connection, key, &read).await?;
         if reply == Value::Nil {
             return Ok(Vec::new());
         }
@@ -128,12 +126,19 @@ impl Tail {
 
     /// Role and epoch as they are now.
     async fn check(&mut self, link: &Link) -> Result<Head, StoreError> {
-        let role = run(&link.place, &mut self.connection, "", &redis::cmd("ROLE")).await?;
-        server::check_role(&link.place, role)?;
+        link.whereabouts.confirm(self.connection.address()).await?;
         let head = same_epoch(self.at.epoch, read::head_over(link, &mut self.connection).await?)?;
+        // After what it answered, so that this vouches for it. In a Cluster the head may be elsewhere by now.
+        link.saw_replicas(server::check_again(link, &mut self.connection.there().await).await?);
         self.checked = Instant::now();
         Ok(head)
     }
+}
+
+/// For an answer of the connection that follows: beyond the blocking read's own wait, half of what an ordinary
+/// answer may take.
+fn longest_silence(link: &Link) -> Duration {
+    HEARTBEAT + link.answer() / 2
 }
 
 /// The entry, if it follows on `previous`.

@@ -5,11 +5,14 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `{ns}:meta` | hash | `epoch`, `schema`, `mac` and `position` of the head, `kek`, `kek_check` |
+//! | `{ns}:meta` | hash | `epoch`, `schema`, `mac` and `position` of the head, `kek`, `kek_check`, `origin`, `continues` |
 //! | `{ns}:records` | hash | `<kind>/<id>` → revision, line feed, envelope |
 //! | `{ns}:claims` | hash | unique value → `<kind>/<id>` of its holder |
 //! | `{ns}:log` | stream | `p` (audit head before), `m` (after), `c` (changes); trimmed |
 //! | `{ns}:audit` | stream | `m` (audit head after), `e` (event); never trimmed |
+//! | `{ns}:sidecars` | hash | id of a process → what it says of itself; see `fleet.rs` |
+//! | `{ns}:staged` | string | whose key set is being staged; gone once it is in place, like the next two |
+//! | `{ns}:staged-records`, `{ns}:staged-claims` | hash | the set, in the forms of `records` and `claims` |
 //!
 //! Invariants: a log entry and its audit event have the same stream id; MACs are lower-case hex; everything
 //! else is binary safe; what a newer version added (a kind of record) is skipped, never an error.
@@ -21,12 +24,10 @@ use redis::Value;
 use uuid::Uuid;
 
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::fleet::SCHEMA;
 use crate::store::{AuditMac, Logged, Op, Position, StoreError};
 
-/// Version of these forms, in `meta`. A higher one is refused.
-pub(super) const SCHEMA: u32 = 1;
-
-/// The names of the five keys.
+/// The names of the keys.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) meta: String,
@@ -34,6 +35,9 @@ pub(super) struct Names {
     pub(super) claims: String,
     pub(super) log: String,
     pub(super) audit: String,
+    staged: [String; 3],
+    /// Not one of [`Names::all`]: it says nothing of whose the namespace is.
+    pub(super) sidecars: String,
 }
 
 impl Names {
@@ -45,12 +49,21 @@ impl Names {
             claims: name("claims"),
             log: name("log"),
             audit: name("audit"),
+            staged: [name("staged"), name("staged-records"), name("staged-claims")],
+            sidecars: name("sidecars"),
         }
     }
 
     /// In the order in which every script expects them.
     pub(super) fn all(&self) -> [&str; 5] {
         [&self.meta, &self.records, &self.claims, &self.log, &self.audit]
+    }
+
+    /// The same, and those of the staged set: the mark, the records, the claims.
+    pub(super) fn with_staged(&self) -> [&str; 8] {
+        let [meta, records, claims, log, audit] = self.all();
+        let [mark, staged_records, staged_claims] = self.staged.each_ref().map(String::as_str);
+        [meta, records, claims, log, audit, mark, staged_records, staged_claims]
     }
 }
 

@@ -1,38 +1,53 @@
 //! The Redis store: one namespace on a server that several sidecars share.
 //!
-//! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). A standalone server for
-//! now; what other deployments need belongs in `link.rs`. The only folder that names Redis commands, and no
-//! type of the client leaves it. Its files: `link.rs` (connections), `server.rs` (what a server must be),
-//! `forms.rs` (names and bytes), `script.rs` and `commit.rs` (writing), `read.rs` and `follow.rs` (reading),
-//! `fault.rs`. `docs/redis.md` is for operators. Invariants beyond those of [`Store`]:
+//! Not a cache, and not in the way of a request: keys are mirrored in memory (`keys/`). The only folder that
+//! names Redis commands, and no type of the client leaves it. Its files: `link.rs` (which connection for what),
+//! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs`, `tls.rs` and `connection.rs` (a
+//! connection to it), `redirect.rs` (commands in a Cluster), `server.rs` and `replicas.rs` (what a server must be
+//! and have), `forms.rs` (names and bytes), `script.rs`, `commit.rs` and `stage.rs` (writing), `read.rs` and
+//! `follow.rs` (reading), `fleet.rs` (who lives, KEK and schema), `fault.rs`. `docs/redis.md` is for operators.
+//! Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
 //! - nobody but a master that evicts nothing is believed.
 
+mod address;
 mod commit;
+mod connect;
+mod connection;
 mod fault;
+mod fleet;
 mod follow;
 mod forms;
 mod link;
 mod read;
+mod redirect;
+mod replicas;
 mod script;
+mod sentinel;
 mod server;
+mod slots;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod tls;
 
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::fleet::SCHEMA;
 use super::seal::Keyring;
+use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Position, RecordSink, Store, StoreError,
-    StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
+    Store, StoreError, StoreFuture,
 };
-use crate::config::{RedisConfig, RedisDurability};
+use crate::config::RedisConfig;
+use connection::Connection;
 use follow::Tail;
-use forms::SCHEMA;
-use link::{ANSWER, Link};
+use link::Link;
 use script::{Answer, INIT};
 
 /// A store in Redis. Needs a tokio runtime with I/O and time enabled.
@@ -55,10 +70,10 @@ impl RedisStore {
     /// [`StoreError::WrongKek`] where the namespace is sealed under keys that are not at hand, which waiting
     /// does not cure; any other where it cannot be told, or is not so, now.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.link.open(ANSWER).await.map(drop)
+        self.link.open(self.link.answer()).await.map(drop)
     }
 
-    async fn initialise(&self) -> Result<Epoch, StoreError> {
+    async fn begin(&self, origin: Origin) -> Result<Epoch, StoreError> {
         let link = &self.link;
         let mut connection = link.shared().await?;
         let epoch = Epoch(random_uuid()?);
@@ -71,6 +86,8 @@ impl RedisStore {
             forms::mac_text(&AuditMac::default()),
             id.to_owned(),
             check,
+            origin.name().to_owned(),
+            origin.continues().map(|epoch| epoch.0.to_string()).unwrap_or_default(),
         ];
         let args = args.map(String::into_bytes);
         let answer = match INIT.run(link, &mut connection, &args).await {
@@ -90,6 +107,7 @@ impl RedisStore {
                 if stands != epoch.0 {
                     self.follow_the_sealing_kek(&mut connection, Epoch(stands)).await?;
                 }
+                replicas::have_what_was_written(link, &mut connection).await?;
                 Ok(Epoch(stands))
             }
             "foreign" => Err(StoreError::Foreign),
@@ -104,7 +122,7 @@ impl RedisStore {
     /// nothing is sealed under it. The connection has proved that the former one is at hand.
     async fn follow_the_sealing_kek(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         epoch: Epoch,
     ) -> Result<(), StoreError> {
         let link = &self.link;
@@ -112,7 +130,7 @@ impl RedisStore {
         let Some(check) = server::kek_check(link, id, epoch) else { return Ok(()) };
         let mut set = redis::cmd("HSET");
         set.arg(&link.names.meta).arg("kek").arg(id).arg("kek_check").arg(check);
-        Ok(link::run(&link.place, connection, &link.names.meta, &set).await.map(drop)?)
+        Ok(link::run(link, connection, &link.names.meta, &set).await.map(drop)?)
     }
 }
 
@@ -122,20 +140,24 @@ impl Store for RedisStore {
     }
 
     fn describe(&self) -> String {
+        let durability = self.link.settings.durability;
         let promise = self.link.server();
-        let promise = promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise());
-        let durability = match self.link.settings.durability {
-            RedisDurability::Server => "server",
-            RedisDurability::Fsync => "fsync",
-        };
+        let promise =
+            promise.map_or_else(|| "not connected yet".to_owned(), |server| server.promise(durability));
+        // Which one it is matters where it may be another tomorrow.
+        let server = self.link.address().map(|address| format!(" (now {address})")).unwrap_or_default();
         format!(
-            "redis at {}, namespace {}, durability {durability} ({promise})",
+            "redis at {}{server}, namespace {}, durability {durability} ({promise})",
             self.link.place, self.link.namespace
         )
     }
 
-    fn init(&self) -> StoreFuture<'_, Epoch> {
-        Box::pin(self.initialise())
+    fn initialise(&self, origin: Origin) -> StoreFuture<'_, Epoch> {
+        Box::pin(self.begin(origin))
+    }
+
+    fn life(&self) -> StoreFuture<'_, Life> {
+        Box::pin(read::life(&self.link))
     }
 
     fn head(&self) -> StoreFuture<'_, Head> {
@@ -156,6 +178,14 @@ impl Store for RedisStore {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         Box::pin(read::audit(&self.link, after, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(read::count(&self.link))
+    }
+
+    fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()> {
+        Box::pin(async move { stage::run(&self.link, mark, &step).await })
     }
 }
 

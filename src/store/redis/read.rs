@@ -2,18 +2,18 @@
 //!
 //! Not the log (`follow.rs`). Redis documentation: HSCAN (what stays is returned at least once), XRANGE,
 //! XREVRANGE. Invariants: without an epoch each of these fails, so that a flushed namespace never reads as an
-//! empty key set; a snapshot is read over one connection, because a cursor means nothing to a restarted
-//! server, and counts only if the epoch is the same at its end.
+//! empty key set; a snapshot is read from one server over one connection, because a cursor means nothing to
+//! another or a restarted one, and counts only if the epoch is the same at its end.
 
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Value};
 use uuid::Uuid;
 
+use super::connection::Connection;
 use super::forms::{self, damaged};
-use super::link::{ANSWER, Link, run};
-use crate::store::{AuditEntry, AuditLink, Epoch, Head, Position, RecordSink, StoreError};
+use super::link::{Link, run};
+use crate::store::{AuditEntry, AuditLink, Epoch, Head, Life, Origin, Position, RecordSink, StoreError};
 
 /// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.
 const BATCH: usize = 1000;
@@ -29,12 +29,23 @@ pub(super) async fn head(link: &Link) -> Result<Head, StoreError> {
     }
 }
 
-/// The same over a connection of the caller's.
-pub(super) async fn head_over(
-    link: &Link,
-    connection: &mut MultiplexedConnection,
-) -> Result<Head, StoreError> {
-    let reply = run(&link.place, connection, &link.names.meta, &head_command(link)).await?;
+/// The epoch, and how it came to be.
+pub(super) async fn life(link: &Link) -> Result<Life, StoreError> {
+    let meta = &link.names.meta;
+    let mut read = redis::cmd("HMGET");
+    read.arg(meta).arg(&["epoch", "origin", "continues"]);
+    let reply = link.read(meta, &read).await?;
+    let [epoch, origin, continues] = forms::fixed(reply).ok_or_else(|| damaged(meta))?;
+    let Some(epoch) = forms::text(epoch) else { return Err(no_epoch(link).await) };
+    let epoch = Uuid::try_parse(&epoch).map_err(|_| damaged(format_args!("epoch in {meta}")))?;
+    let continues = forms::text(continues).and_then(|text| Uuid::try_parse(&text).ok()).map(Epoch);
+    let origin = Origin::from_stored(forms::text(origin).as_deref(), continues);
+    Ok(Life { epoch: Epoch(epoch), origin })
+}
+
+/// The same as [`head`] over a connection of the caller's.
+pub(super) async fn head_over(link: &Link, connection: &mut Connection) -> Result<Head, StoreError> {
+    let reply = run(link, connection, &link.names.meta, &head_command(link)).await?;
     match parse_head(link, reply)? {
         Some(head) => Ok(head),
         None => Err(no_epoch(link).await),
@@ -44,14 +55,21 @@ pub(super) async fn head_over(
 /// Gives every record to `sink`.
 pub(super) async fn snapshot(link: &Link, sink: RecordSink<'_>) -> Result<Head, StoreError> {
     let records = &link.names.records;
-    let mut connection = link.open(ANSWER).await?;
+    let mut connection = link.open(link.answer()).await?;
     let head = head_over(link, &mut connection).await?;
     let mut cursor = "0".to_owned();
     let mut unknown = 0_usize;
     loop {
         let mut scan = redis::cmd("HSCAN");
         scan.arg(records).arg(&cursor).arg("COUNT").arg(BATCH);
-        let reply = run(&link.place, &mut connection, records, &scan).await?;
+        let before = connection.answering().clone();
+        let reply = run(link, &mut connection, records, &scan).await?;
+        if cursor != "0" && *connection.answering() != before {
+            // The slot has moved on, and a cursor means nothing to another server. What was given stays right:
+            // the log is applied from before it.
+            cursor = "0".to_owned();
+            continue;
+        }
         let [next, page] = forms::fixed(reply).ok_or_else(|| damaged(records))?;
         let page: Option<Vec<Vec<u8>>> =
             forms::items(page).and_then(|page| page.into_iter().map(forms::bytes).collect());
@@ -101,6 +119,16 @@ pub(super) async fn audit(link: &Link, after: Position, limit: usize) -> Result<
         }
     }
     Ok(events)
+}
+
+/// How many records there are.
+pub(super) async fn count(link: &Link) -> Result<u64, StoreError> {
+    head(link).await?;
+    let records = &link.names.records;
+    let mut length = redis::cmd("HLEN");
+    length.arg(records);
+    let length = forms::text(link.read(records, &length).await?).and_then(|length| length.parse().ok());
+    length.ok_or_else(|| damaged(records))
 }
 
 /// Where the commit with this link stands, if it happened: at the head, or under later ones.

@@ -1,4 +1,4 @@
-//! The two scripts, and how they are run.
+//! The scripts, and how they are run.
 //!
 //! Not what their answers mean to the store. Redis documentation: "Scripting with Lua", EVALSHA. Invariants:
 //! every key that a script touches is passed as a key, so that a Cluster can route it; a server that does
@@ -6,17 +6,17 @@
 
 use std::sync::LazyLock;
 
-use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, Script, ServerErrorKind, Value};
+use redis::Script;
 
-use super::fault::{self, Fault};
+use super::connection::Connection;
+use super::fault::Fault;
 use super::forms::{self, damaged};
-use super::link::Link;
+use super::link::{Link, run};
 
 /// A script with its digest.
 pub(super) struct Lua {
-    code: &'static str,
-    script: LazyLock<Script>,
+    pub(super) code: &'static str,
+    pub(super) script: LazyLock<Script>,
 }
 
 /// See `commit.rs`.
@@ -28,33 +28,48 @@ pub(super) static COMMIT: Lua = Lua {
 pub(super) static INIT: Lua =
     Lua { code: include_str!("init.lua"), script: LazyLock::new(|| Script::new(include_str!("init.lua"))) };
 
+/// See `fleet.rs`.
+pub(super) static MIGRATE: Lua = Lua {
+    code: include_str!("migrate.lua"),
+    script: LazyLock::new(|| Script::new(include_str!("migrate.lua"))),
+};
+
 impl Lua {
     /// Runs the script on the namespace. Its answer: a word, and what belongs to it.
     pub(super) async fn run(
         &self,
         link: &Link,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         args: &[Vec<u8>],
     ) -> Result<Answer, Fault> {
-        let known = call(link, "EVALSHA", self.script.get_hash(), args).query_async(connection).await;
-        let answer = match known {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                call(link, "EVAL", self.code, args).query_async(connection).await
+        self.run_on(link, connection, &link.names.all(), args).await
+    }
+
+    /// The same on these keys.
+    pub(super) async fn run_on(
+        &self,
+        link: &Link,
+        connection: &mut Connection,
+        keys: &[&str],
+        args: &[Vec<u8>],
+    ) -> Result<Answer, Fault> {
+        let key = &link.names.meta;
+        let known = call(keys, "EVALSHA", self.script.get_hash(), args);
+        let answer = match run(link, connection, key, &known).await {
+            Err(Fault::UnknownScript) => {
+                run(link, connection, key, &call(keys, "EVAL", self.code, args)).await
             }
             answer => answer,
-        };
-        let answer: Value =
-            answer.map_err(|error| fault::of_command(&link.place, &link.names.meta, &error))?;
+        }?;
         let words: Option<Vec<Vec<u8>>> =
             forms::items(answer).and_then(|items| items.into_iter().map(forms::bytes).collect());
         Ok(Answer::of(words.unwrap_or_default()).ok_or_else(|| damaged("the answer of a script"))?)
     }
 }
 
-fn call(link: &Link, command: &str, script: &str, args: &[Vec<u8>]) -> redis::Cmd {
+fn call(keys: &[&str], command: &str, script: &str, args: &[Vec<u8>]) -> redis::Cmd {
     let mut call = redis::cmd(command);
-    let keys = link.names.all();
-    call.arg(script).arg(keys.len()).arg(&keys);
+    call.arg(script).arg(keys.len()).arg(keys);
     for arg in args {
         call.arg(arg.as_slice());
     }

@@ -34,16 +34,17 @@ impl Keyring {
     /// Where the directory or any key file is not as it should be, there is no key, or the one that seals
     /// is not there or not named among several.
     pub fn load(dir: &Path, seal_with: Option<&str>) -> Result<Self, KeyringError> {
-        let unreadable = |source| KeyringError::Directory { dir: dir.to_owned(), source };
-        let mut keks = BTreeMap::new();
-        for entry in fs::read_dir(dir).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.extension().is_some_and(|extension| extension == "key") {
-                let (id, kek) = read(path)?;
-                keks.insert(id, Arc::new(kek));
-            }
-        }
-        Self::choose(dir.to_owned(), keks, seal_with)
+        Self::choose(dir.to_owned(), read_all(dir)?, seal_with)
+    }
+
+    /// The same for keys that only open: which one would seal does not matter.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`].
+    pub fn load_to_open(dir: &Path) -> Result<Self, KeyringError> {
+        let keks = read_all(dir)?;
+        let first = keks.keys().next().cloned();
+        Self::choose(dir.to_owned(), keks, first.as_deref())
     }
 
     /// Makes a new random key `<id>.key` (mode 0600), and `dir` (mode 0700, not its parents) where it is
@@ -75,6 +76,19 @@ impl Keyring {
         }
         Ok(path)
     }
+}
+
+fn read_all(dir: &Path) -> Result<BTreeMap<String, Arc<Kek>>, KeyringError> {
+    let unreadable = |source| KeyringError::Directory { dir: dir.to_owned(), source };
+    let mut keks = BTreeMap::new();
+    for entry in fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "key") {
+            let (id, kek) = read(path)?;
+            keks.insert(id, Arc::new(kek));
+        }
+    }
+    Ok(keks)
 }
 
 fn write_aside(path: &Path, text: &[u8]) -> io::Result<()> {

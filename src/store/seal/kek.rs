@@ -1,7 +1,7 @@
-//! One key-encryption key and the three keys that are derived from it.
+//! One key-encryption key and the four keys that are derived from it.
 //!
 //! Not how keys are found (`files.rs`) or used (`secrets.rs`, `envelope.rs`, `audit.rs`). The derivation is
-//! HMAC-SHA256 keyed with the 32 bytes of the KEK over one of three fixed labels: the expand step of HKDF
+//! HMAC-SHA256 keyed with the 32 bytes of the KEK over one of four fixed labels: the expand step of HKDF
 //! (RFC 5869 §2.3) without its counter, which one block of output does not need; the extract step is
 //! left out because a KEK is 32 uniformly random bytes already. Invariants: the labels never change (they
 //! would orphan everything stored) and no label is used twice; nothing here can be printed.
@@ -20,6 +20,7 @@ pub(super) const KEY_BYTES: usize = 32;
 const SEAL_LABEL: &[u8] = b"countersign/v1/key/secret-seal";
 const RECORD_LABEL: &[u8] = b"countersign/v1/key/record-mac";
 const AUDIT_LABEL: &[u8] = b"countersign/v1/key/audit-chain";
+const FILE_LABEL: &[u8] = b"countersign/v1/key/export-file";
 
 /// What one KEK can do.
 pub(super) struct Kek {
@@ -27,10 +28,11 @@ pub(super) struct Kek {
     pub(super) sealing: RandomizedNonceKey,
     record: Hmac<Sha256>,
     audit: Hmac<Sha256>,
+    file: Hmac<Sha256>,
 }
 
 impl Kek {
-    /// Derives the three keys. The KEK itself is not kept.
+    /// Derives the four keys. The KEK itself is not kept.
     pub(super) fn derive(kek: &[u8; KEY_BYTES]) -> Result<Self, SealError> {
         let sealing = derived(kek, SEAL_LABEL)?;
         let sealing =
@@ -39,6 +41,7 @@ impl Kek {
             sealing,
             record: keyed(derived(kek, RECORD_LABEL)?.as_ref())?,
             audit: keyed(derived(kek, AUDIT_LABEL)?.as_ref())?,
+            file: keyed(derived(kek, FILE_LABEL)?.as_ref())?,
         })
     }
 
@@ -50,6 +53,11 @@ impl Kek {
     /// MAC over an audit event, ready to finish.
     pub(super) fn audit_mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         over(&self.audit, parts)
+    }
+
+    /// MAC over an exported file, which nothing was fed to yet.
+    pub(super) fn file_mac(&self) -> Hmac<Sha256> {
+        self.file.clone()
     }
 }
 

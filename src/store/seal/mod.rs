@@ -1,4 +1,5 @@
-//! Key-encryption keys (KEKs) and what they protect: secrets at rest, records, and the audit chain.
+//! Key-encryption keys (KEKs) and what they protect: secrets at rest, records, the audit chain, and
+//! exported files.
 //!
 //! Not where records live (the backends of `store/`), and not what records mean (`keys/record.rs`).
 //! Invariants:
@@ -10,6 +11,7 @@
 
 mod audit;
 mod envelope;
+mod file_mac;
 mod files;
 mod framing;
 mod kek;
@@ -24,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use envelope::EnvelopeError;
+pub use file_mac::FileMac;
 pub use secrets::{SealError, SealPlace, random};
 
 use kek::Kek;

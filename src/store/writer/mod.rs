@@ -8,7 +8,10 @@
 //! - when [`Writer::write`] returns, the change and its audit event are durable, and the next request at
 //!   this replica is judged by them.
 
+mod census;
 mod plan;
+mod reseal;
+mod sealing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +21,15 @@ use uuid::Uuid;
 
 use super::{AuditLink, Change, Op, Store, StoreError};
 use crate::clock::{Clock, UnixMillis};
-use crate::keys::decode::{Decoder, SECRET_FIELD, VERIFY_TOKEN_FIELD};
+use crate::keys::decode::Decoder;
 use crate::keys::mirror::Mirror;
-use crate::keys::record::{Record, RecordKey, Sealed};
-use crate::secret::Secret;
-use crate::store::seal::{SealError, SealPlace};
+use crate::keys::record::{Record, RecordKey};
+use crate::store::fleet::Fleet;
+use crate::store::seal::Keyring;
 
-pub use plan::{Actor, Edit, Event, Plan, Severity, WriteError};
+pub use census::{Census, Under};
+pub use plan::{Actor, Edit, Event, Plan, Resource, Severity, WriteError};
+pub use reseal::Resealed;
 
 /// How often a lost race for the audit head is tried again: bounded, so that a store in which others always
 /// win is reported and not waited for.
@@ -40,6 +45,7 @@ pub struct Writer {
     mirror: Arc<Mirror>,
     clock: Arc<dyn Clock>,
     gate: tokio::sync::Mutex<()>,
+    resealing: tokio::sync::Mutex<Option<reseal::Job>>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +67,8 @@ impl Writer {
     /// A writer over a store, and the mirror that its changes show up in.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, decoder: Decoder, mirror: Arc<Mirror>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, decoder, mirror, clock, gate: tokio::sync::Mutex::new(()) }
+        let (gate, resealing) = Default::default();
+        Self { store, decoder, mirror, clock, gate, resealing }
     }
 
     /// The mirror that plans read.
@@ -70,43 +77,34 @@ impl Writer {
         &self.mirror
     }
 
+    /// The store that it commits to.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// Wall time, for plans.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
         self.clock.now()
     }
 
-    /// Seals a record's secret.
-    ///
-    /// # Errors
-    /// Where no randomness or no key is to be had.
-    pub fn seal(&self, key: RecordKey, version: u32, secret: &Secret) -> Result<Sealed, SealError> {
-        self.decoder.keyring().seal(&self.place(key, SECRET_FIELD, version), secret)
+    /// What all sidecars of the namespace share beside its records.
+    #[must_use]
+    pub fn fleet(&self) -> &dyn Fleet {
+        &*self.store
     }
 
-    /// Seals an integration's verify token.
-    ///
-    /// # Errors
-    /// As [`Writer::seal`].
-    pub fn seal_verify_token(
-        &self,
-        key: RecordKey,
-        version: u32,
-        token: &Secret,
-    ) -> Result<Sealed, SealError> {
-        self.decoder.keyring().seal(&self.place(key, VERIFY_TOKEN_FIELD, version), token)
+    /// The key-encryption keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        self.decoder.keyring()
     }
 
-    /// Opens a record's secret: to check it against another scheme, never to show it.
-    ///
-    /// # Errors
-    /// Where it was altered, or is sealed under a key that is not loaded.
-    pub fn open(&self, key: RecordKey, sealed: &Sealed) -> Result<Secret, SealError> {
-        self.decoder.keyring().open(&self.place(key, SECRET_FIELD, sealed.version), sealed)
-    }
-
-    fn place(&self, key: RecordKey, field: &'static str, version: u32) -> SealPlace<'_> {
-        SealPlace { namespace: self.decoder.namespace(), key, field, version }
+    /// Whether this sidecar holds a part of the records only.
+    #[must_use]
+    pub fn is_scoped(&self) -> bool {
+        self.decoder.is_scoped()
     }
 
     /// Plans and commits one change. `plan` may run several times; what it returns the last time counts.
@@ -149,6 +147,13 @@ impl Writer {
                 }
                 Err(StoreError::HeadMoved) => {}
                 Err(StoreError::Conflict(conflict)) => return Err(WriteError::Conflict(conflict)),
+                Err(StoreError::Unknown(why)) => {
+                    tracing::error!(why, "it is not known whether a change is stored");
+                    return Err(WriteError::Unknown(why));
+                }
+                Err(StoreError::NewerSchema { found, known }) => {
+                    return Err(WriteError::NewerSchema { found, known });
+                }
                 Err(error) => return Err(unavailable(error)),
             }
         }
@@ -186,6 +191,12 @@ impl Writer {
                     let claims = wanted.iter().filter(|claim| !held.contains(claim)).cloned().collect();
                     let releases = held.iter().filter(|claim| !wanted.contains(claim)).cloned().collect();
                     self.put(record, Some(expected), claims, releases)?
+                }
+                Edit::Reseal(mut record) => {
+                    let meta = record.meta_mut();
+                    let expected = meta.revision;
+                    meta.revision = expected.saturating_add(1);
+                    self.put(record, Some(expected), Vec::new(), Vec::new())?
                 }
                 Edit::Delete(record) => removal(record.key(), record.meta().revision, record.claims()),
                 Edit::Remove { key, revision, releases } => removal(key, revision, releases),
@@ -230,8 +241,8 @@ impl Writer {
             actor: &actor.name,
             action: event.action,
             severity: event.severity,
-            resource_type: event.resource.kind.name(),
-            resource_id: event.resource.id,
+            resource_type: event.resource.name(),
+            resource_id: event.resource.id(),
             request_id: actor.request_id,
             metadata: &event.metadata,
             kek: self.decoder.keyring().seal_with(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::keys::record::{Record, RecordKey};
-use crate::store::Conflict;
+use crate::store::{Conflict, Epoch};
 
 /// Who asks for a change.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub enum Edit {
     Create(Record),
     /// The new form of a record; its `meta.revision` is the one that the plan saw.
     Update(Record),
+    /// The same content in another stored form; its `meta.revision` is the one that the plan saw, and only that grows.
+    Reseal(Record),
     /// The record that goes, as the plan saw it.
     Delete(Record),
     /// A damaged record that goes: what is known of it without reading it.
@@ -47,6 +49,50 @@ pub enum Severity {
     Normal,
 }
 
+impl Edit {
+    /// Which record.
+    #[must_use]
+    pub fn key(&self) -> RecordKey {
+        match self {
+            Self::Create(record) | Self::Update(record) | Self::Reseal(record) | Self::Delete(record) => {
+                record.key()
+            }
+            Self::Remove { key, .. } => *key,
+        }
+    }
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// One record.
+    Record(RecordKey),
+    /// The namespace as a whole, by its epoch.
+    Namespace(Epoch),
+}
+
+impl From<RecordKey> for Resource {
+    fn from(key: RecordKey) -> Self {
+        Self::Record(key)
+    }
+}
+
+impl Resource {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Record(key) => key.kind.name(),
+            Self::Namespace(_) => "namespace",
+        }
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        match self {
+            Self::Record(key) => key.id,
+            Self::Namespace(epoch) => epoch.0,
+        }
+    }
+}
+
 /// What the audit says of a change. Never values of secrets.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -54,8 +100,8 @@ pub struct Event {
     pub action: &'static str,
     /// How much it matters.
     pub severity: Severity,
-    /// The record that the change is about.
-    pub resource: RecordKey,
+    /// What the change is about.
+    pub resource: Resource,
     /// Changed fields, ids that a cascade took along, and the like.
     pub metadata: serde_json::Value,
 }
@@ -85,7 +131,32 @@ pub enum WriteError<E> {
     /// This sidecar would not hold the record that it makes. Nothing was written.
     #[error("{0} would be outside the scope of this sidecar")]
     OutOfScope(RecordKey),
+    /// The store is of a later schema than this version writes. Nothing was written.
+    #[error("the store has schema {found} and this version writes {known}")]
+    NewerSchema {
+        /// The schema of the store.
+        found: u32,
+        /// The schema that this version writes.
+        known: u32,
+    },
     /// A fault of ours: nothing is known to have been written.
     #[error("the change could not be stored: {0}")]
     Unavailable(String),
+    /// It was sent, and may be stored or not.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+}
+
+impl<E> WriteError<E> {
+    /// The same for a caller whose planner refuses nothing that it has not handled.
+    pub(super) fn without_refusal(self) -> WriteError<()> {
+        match self {
+            Self::Refused(_) => WriteError::Refused(()),
+            Self::Conflict(conflict) => WriteError::Conflict(conflict),
+            Self::OutOfScope(key) => WriteError::OutOfScope(key),
+            Self::NewerSchema { found, known } => WriteError::NewerSchema { found, known },
+            Self::Unavailable(why) => WriteError::Unavailable(why),
+            Self::Unknown(why) => WriteError::Unknown(why),
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Scheme {
                 let facts = Facts::of(head, credential, keyed.secret());
                 State::begin(key, template, &facts).unwrap_or(State::Failed)
             }
-            (Keyed::Token { digest, .. }, None, None) => State::Token(digest.clone()),
+            (Keyed::Token { digest, .. }, None, None) => State::Token(Tag::clone(digest)),
             _ => State::Failed,
         })
     }

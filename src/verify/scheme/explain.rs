@@ -26,7 +26,8 @@ impl Scheme {
     ) -> Option<Vec<u8>> {
         let template = self.template.as_ref()?;
         if self.whole {
-            let nothing = Keyed::Token { digest: Tag::of_token(b""), token: Secret::new(Vec::new()) };
+            let nothing =
+                Keyed::Token { digest: Box::new(Tag::of_token(b"")), token: Secret::new(Vec::new()) };
             return Whole::begin(self, &nothing, head, credential)?.first_message(self, body);
         }
         let facts = Facts::of(head, credential, Some(b"{secret}"));

@@ -48,11 +48,11 @@ pub struct VerifyKey(pub(super) Keyed);
 pub(super) enum Keyed {
     /// A keyed hash; with the secret where it is part of what is hashed.
     Mac {
-        key: Box<MacKey>,
+        key: MacKey,
         secret: Option<Secret>,
     },
     Token {
-        digest: Tag,
+        digest: Box<Tag>,
         token: Secret,
     },
     Kind {
@@ -104,11 +104,16 @@ impl Scheme {
         }
         let mac = match algorithm.hash() {
             None if algorithm == Algorithm::Sha256 => MacKey::plain(),
-            None => return Ok(VerifyKey(Keyed::Token { digest: Tag::of_token(key.expose()), token: key })),
+            None => {
+                return Ok(VerifyKey(Keyed::Token {
+                    digest: Box::new(Tag::of_token(key.expose())),
+                    token: key,
+                }));
+            }
             Some(hash) => MacKey::new(hash, key.expose()).ok_or(SecretFault::Empty)?,
         };
         let secret = self.signs(&Part::Secret).then_some(key);
-        Ok(VerifyKey(Keyed::Mac { key: Box::new(mac), secret }))
+        Ok(VerifyKey(Keyed::Mac { key: mac, secret }))
     }
 
     /// The MAC of a challenge, as text: under the key that verifies events, in the scheme's own encoding; of a

@@ -148,7 +148,7 @@ impl Whole {
                 document.feed(scheme, source, |bytes| mac.update(bytes))?;
                 Some(mac.finish())
             }
-            Keyed::Token { digest, .. } => Some(digest.clone()),
+            Keyed::Token { digest, .. } => Some(Tag::clone(digest)),
             _ => None,
         }
     }

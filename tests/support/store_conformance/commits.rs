@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign::store::{AuditMac, Change, Conflict, Epoch, Head, Op, Position, Store, StoreError};
+use countersign::store::{
+    AuditMac, Change, Conflict, Epoch, Head, Life, Op, Origin, Position, Store, StoreError,
+};
 use uuid::Uuid;
 
 use super::steps::{
@@ -14,6 +16,7 @@ pub(crate) async fn a_namespace_without_an_epoch_is_a_fault(store: &Arc<dyn Stor
     let (place, mac) = (Position::default(), AuditMac::default());
     let answers = [
         store.head().await.map(drop),
+        store.life().await.map(drop),
         store.snapshot(&mut |_, _| panic!("there is no record")).await.map(drop),
         store.follow(Epoch(Uuid::nil()), place, mac).await.map(drop),
         store.audit(place, 1).await.map(drop),
@@ -30,6 +33,31 @@ pub(crate) async fn init_keeps_an_epoch_that_stands(store: &Arc<dyn Store>) {
     commit_ops(store, [put(workspace(1), 1)]).await;
     assert_eq!(store.init().await.unwrap(), first);
     assert_eq!(store.head().await.unwrap().epoch, first);
+    assert_eq!(snapshot(store).await.1.len(), 1);
+}
+
+pub(crate) async fn an_epoch_says_how_it_came_to_be(store: &Arc<dyn Store>) {
+    let origin = Origin::Import { continues: Some(Epoch(Uuid::from_u128(9))) };
+    let epoch = store.initialise(origin).await.unwrap();
+    assert_eq!(store.life().await.unwrap(), Life { epoch, origin });
+    for later in [Origin::Start, Origin::Command, Origin::Import { continues: None }] {
+        assert_eq!(store.initialise(later).await.unwrap(), epoch);
+        assert_eq!(store.life().await.unwrap(), Life { epoch, origin }, "{later:?}");
+    }
+}
+
+pub(crate) async fn a_person_takes_over_what_a_sidecar_began(store: &Arc<dyn Store>) {
+    let epoch = store.init().await.unwrap();
+    commit_ops(store, [put(workspace(1), 1)]).await;
+    for (by, stands) in [
+        (Origin::Import { continues: None }, Origin::Start),
+        (Origin::Start, Origin::Start),
+        (Origin::Command, Origin::Command),
+        (Origin::Start, Origin::Command),
+    ] {
+        assert_eq!(store.initialise(by).await.unwrap(), epoch);
+        assert_eq!(store.life().await.unwrap(), Life { epoch, origin: stands }, "{by:?}");
+    }
     assert_eq!(snapshot(store).await.1.len(), 1);
 }
 

@@ -7,6 +7,7 @@
 mod claims;
 mod commits;
 mod log;
+mod staging;
 pub(crate) mod steps;
 
 use std::sync::Arc;
@@ -22,9 +23,10 @@ pub(crate) use claims::{
 pub(crate) use commits::{
     a_commit_is_all_or_nothing, a_commit_with_a_stale_head_changes_nothing,
     a_delete_with_a_wrong_expected_revision_is_refused, a_namespace_without_an_epoch_is_a_fault,
-    a_new_namespace_is_empty, a_put_with_a_wrong_expected_revision_is_refused, a_required_record_must_exist,
-    a_revision_that_does_not_grow_is_refused, init_keeps_an_epoch_that_stands,
-    one_record_cannot_change_twice_in_one_change,
+    a_new_namespace_is_empty, a_person_takes_over_what_a_sidecar_began,
+    a_put_with_a_wrong_expected_revision_is_refused, a_required_record_must_exist,
+    a_revision_that_does_not_grow_is_refused, an_epoch_says_how_it_came_to_be,
+    init_keeps_an_epoch_that_stands, one_record_cannot_change_twice_in_one_change,
 };
 pub(crate) use log::{
     a_change_of_nothing_is_still_audited, a_follower_that_waits_gets_the_next_commit,
@@ -32,6 +34,12 @@ pub(crate) use log::{
     audit_events_come_back_in_order, concurrent_writers_keep_one_unbroken_chain,
     following_another_epoch_is_refused, following_from_an_unknown_place_is_a_gap,
     following_with_nothing_new_gives_an_empty_answer, the_log_replays_every_commit_in_order,
+};
+pub(crate) use staging::{
+    a_set_takes_a_namespace_that_was_only_initialised, a_set_takes_no_namespace_that_holds_something,
+    a_set_that_is_not_whole_is_not_installed, a_set_with_two_holders_of_one_claim_is_refused,
+    a_staged_set_counts_when_it_is_installed_and_not_before, an_empty_set_is_a_set,
+    an_installed_set_is_a_namespace_like_any_other, what_an_interrupted_set_left_is_dropped_by_the_next,
 };
 
 /// A store with an empty namespace, and whatever must live as long as it does.
@@ -46,6 +54,8 @@ macro_rules! store_conformance {
         $crate::support::store_conformance::store_conformance! { @each $fresh;
             a_namespace_without_an_epoch_is_a_fault
             init_keeps_an_epoch_that_stands
+            an_epoch_says_how_it_came_to_be
+            a_person_takes_over_what_a_sidecar_began
             a_new_namespace_is_empty
             a_commit_is_all_or_nothing
             a_commit_with_a_stale_head_changes_nothing
@@ -70,6 +80,14 @@ macro_rules! store_conformance {
             following_another_epoch_is_refused
             audit_events_come_back_in_order
             concurrent_writers_keep_one_unbroken_chain
+            a_staged_set_counts_when_it_is_installed_and_not_before
+            an_installed_set_is_a_namespace_like_any_other
+            what_an_interrupted_set_left_is_dropped_by_the_next
+            a_set_takes_no_namespace_that_holds_something
+            a_set_takes_a_namespace_that_was_only_initialised
+            a_set_with_two_holders_of_one_claim_is_refused
+            a_set_that_is_not_whole_is_not_installed
+            an_empty_set_is_a_set
         }
     };
     (@each $fresh:path; $($behaviour:ident)*) => {

@@ -1,5 +1,10 @@
 //! What needs a look inside: storage that fails, a log that is trimmed, files that are not as they should be.
 
+mod crashes;
+mod disk;
+mod faults;
+mod model;
+
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
@@ -12,9 +17,12 @@ use redb::{BackendError, Database, ReadableDatabase, StorageBackend, TableDefini
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::tables::{CLAIMS, LOG, META, META_EPOCH, META_SCHEMA, RECORDS, SCHEMA, key_bytes, record_bytes};
+use self::disk::Disk;
+use super::tables::{CLAIMS, LOG, META, META_EPOCH, META_SCHEMA, RECORDS, key_bytes, record_bytes};
 use super::{EmbeddedStore, file};
 use crate::keys::record::{Kind, RecordKey};
+use crate::store::fleet::{Fleet, Raised};
+use crate::store::seal::Keyring;
 use crate::store::{AuditLink, AuditMac, Change, Followed, Op, Position, Store, StoreError};
 
 const WELL: u8 = 0;
@@ -100,6 +108,23 @@ fn faulty(path: &Path) -> (EmbeddedStore, Arc<AtomicU8>) {
         file::over_storage(Faulty { file: FileBackend::new(opened)?, mode: Arc::clone(&told), filled })
     };
     (EmbeddedStore::assemble(path, "ns", Box::new(opener), 100).unwrap(), mode)
+}
+
+/// A store whose file is on this disk; what stands under the path is only its name.
+fn on_disk(path: &Path, disk: &Disk) -> Result<EmbeddedStore, StoreError> {
+    if !path.exists() {
+        std::fs::write(path, "on a disk in memory").unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let disk = disk.clone();
+    let opener = move |_name: File| file::over_storage(disk.clone());
+    EmbeddedStore::assemble(path, "ns", Box::new(opener), 1_000_000)
+}
+
+fn keyring() -> Arc<Keyring> {
+    let dir = TempDir::new().unwrap();
+    Keyring::create(dir.path(), "k").unwrap();
+    Arc::new(Keyring::load(dir.path(), None).unwrap())
 }
 
 fn key(n: u128) -> RecordKey {
@@ -257,17 +282,33 @@ fn a_database_of_somebody_else_is_foreign() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_schema_is_refused() {
+async fn a_file_of_the_next_schema_is_read_and_not_written_and_a_later_one_is_refused() {
     let (_dir, path) = place();
     let store = EmbeddedStore::open(&path, "ns").unwrap();
-    store.init().await.unwrap();
+    let epoch = store.init().await.unwrap();
     drop(store);
-    tamper(&path, |writing| {
-        let newer = (SCHEMA + 1).to_be_bytes();
-        writing.open_table(META).unwrap().insert(META_SCHEMA, newer.as_slice()).unwrap();
-    });
+    let becomes = |schema: u32| {
+        tamper(&path, |writing| {
+            let newer = schema.to_be_bytes();
+            writing.open_table(META).unwrap().insert(META_SCHEMA, newer.as_slice()).unwrap();
+        });
+    };
+    becomes(2);
+    let store = EmbeddedStore::open(&path, "ns").unwrap();
+    assert_eq!(store.schema().await.unwrap(), 2);
+    assert_eq!(store.head().await.unwrap().epoch, epoch);
+    let refused = put(&store, 1).await;
+    assert!(matches!(refused, Err(StoreError::NewerSchema { found: 2, known: 1 })), "{refused:?}");
+    assert_eq!(store.head().await.unwrap().position, Position::default());
+    assert_eq!(store.raise_schema().await.unwrap(), Raised { from: 2, to: 2 });
+    drop(store);
+    becomes(3);
     let answer = EmbeddedStore::open(&path, "ns").map(drop);
-    assert!(matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("schema 2")), "{answer:?}");
+    assert!(matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("schema 3")), "{answer:?}");
+    becomes(0);
+    let store = EmbeddedStore::open(&path, "ns").unwrap();
+    assert_eq!(store.raise_schema().await.unwrap(), Raised { from: 0, to: 1 });
+    put(&store, 1).await.unwrap();
 }
 
 #[tokio::test]
