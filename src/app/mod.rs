@@ -132,6 +132,7 @@ pub fn start(
         socket,
         state: parts.admin_state(config, &routes, token),
         captures: capture_task,
+        restores: parts.restores(),
     });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,

@@ -25,6 +25,7 @@ use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::capture::{CaptureTask, Captures, captures};
+use crate::store::restore::RestoreTask;
 use crate::store::seal::Keyring;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
@@ -56,6 +57,7 @@ pub(super) struct Writing {
     pub(super) socket: std::net::TcpListener,
     pub(super) state: Arc<AdminState>,
     pub(super) captures: CaptureTask,
+    pub(super) restores: RestoreTask,
 }
 
 impl Parts {
@@ -106,6 +108,10 @@ impl Parts {
         })
     }
 
+    pub(super) fn restores(&self) -> RestoreTask {
+        RestoreTask::new(Arc::clone(&self.writer), Arc::clone(&self.ring))
+    }
+
     pub(super) fn spawn_sync(&self, init: InitPolicy, end: Watcher) -> Result<JoinHandle<()>, StartError> {
         let mut sync = Sync::new(
             Arc::clone(&self.store),
@@ -136,9 +142,10 @@ impl Parts {
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
             let admin = async {
-                let Some(Writing { socket, state, captures }) = writing else { return Ok(()) };
+                let Some(Writing { socket, state, captures, restores }) = writing else { return Ok(()) };
                 // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
                 drop(tokio::spawn(captures.run()));
+                drop(tokio::spawn(restores.run()));
                 admin::serve(listen(socket)?, admin::router(state), end.clone()).await
             };
             let ports = async { tokio::try_join!(admin, ops::serve(listen(ops)?, state, end.clone())) };

@@ -2,6 +2,7 @@
 
 mod damaged;
 mod mass;
+mod rollback;
 mod scope;
 
 use std::sync::Arc;

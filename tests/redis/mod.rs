@@ -4,12 +4,16 @@
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
 mod captures;
+
 mod commits;
 mod epochs;
 mod log;
 mod outage;
 mod processes;
+mod records;
+mod resume;
 mod roles;
+mod rollback;
 mod rotation;
 mod scopes;
 mod server;
