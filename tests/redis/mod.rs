@@ -4,6 +4,7 @@
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
 mod captures;
+mod chaos;
 
 mod commits;
 mod epochs;
