@@ -18,7 +18,7 @@ pub enum Alarm {
     LostChanges,
     /// The store went back further than is remembered here.
     RolledBack,
-    /// The store has another epoch that no person began, or a former one.
+    /// The store has no epoch any more, another one that no person began, or a former one.
     Epoch,
     /// A record was written by somebody without a key-encryption key.
     Forged,

@@ -161,9 +161,12 @@ impl Mirror {
         }
     }
 
-    /// Notes that this process has committed this entry, which the log is to bring.
-    pub fn mark_committed(&self, mark: Mark) {
-        if let Some(history) = self.catalogue.lock().history.as_mut() {
+    /// Notes that this process has committed this entry in this epoch, which the log is to bring.
+    pub fn mark_committed(&self, epoch: Epoch, mark: Mark) {
+        let mut catalogue = self.catalogue.lock();
+        if catalogue.applied.is_some_and(|applied| applied.epoch == epoch)
+            && let Some(history) = catalogue.history.as_mut()
+        {
             history.commit(mark);
         }
     }

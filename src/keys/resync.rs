@@ -40,11 +40,13 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What it counts as, where it is more than an outage.
-    pub(super) fn alarm(&self) -> Option<Alarm> {
+    /// What it counts as, where it is more than an outage. A store without an epoch is one that waits to be
+    /// initialised, unless a key set is known.
+    pub(super) fn alarm(&self, is_loaded: bool) -> Option<Alarm> {
         match self {
             Self::Refused(_) => Some(Alarm::Epoch),
             Self::RolledBack => Some(Alarm::RolledBack),
+            Self::Store(StoreError::Uninitialised | StoreError::Foreign) if is_loaded => Some(Alarm::Epoch),
             Self::Store(_) => None,
         }
     }
@@ -106,7 +108,9 @@ impl Sync {
             tracing::warn!(epoch = %found.0, records = count, "the store was begun anew; its key set replaces the known one");
             mirror.begin_anew(records, head);
         } else {
-            let kept = mirror.rebuild_after(records, head, rollback);
+            let former = mirror.lost();
+            let mut kept = mirror.rebuild_after(records, head, rollback);
+            kept.retain(|key| !former.contains(key));
             self.report_losses(&kept);
         }
         mirror.recall(past, &removals);

@@ -157,7 +157,7 @@ impl Sync {
     async fn suffer(&self, trouble: &mut Trouble, fault: &Fault) {
         let text = fault.to_string();
         if trouble.said.as_ref() != Some(&text) {
-            if let Some(alarm) = fault.alarm() {
+            if let Some(alarm) = fault.alarm(self.readiness.is_loaded()) {
                 self.ring.alarms().raise(alarm, self.ring.now(), text.clone());
             }
             tracing::error!(store = self.store.name(), error = %text, "keys are not being kept up to date; trying again");

@@ -20,8 +20,10 @@ use crate::keys::ring::KeyRing;
 
 /// Who restores, in audit events.
 const ACTOR: &str = "countersign";
-/// Between two rounds while something is left.
+/// Between two rounds while something is left; doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
+/// What cannot be restored is tried this seldom.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The task. Only of a process that may write.
 pub struct RestoreTask {
@@ -43,14 +45,17 @@ impl RestoreTask {
     pub async fn run(self) {
         let mut losses = self.ring.mirror().losses();
         let mut said = HashSet::new();
+        let mut pause = PAUSE;
         // The sender lives as long as the mirror, so the wait cannot fail.
         while losses.wait_for(|losses| *losses > 0).await.is_ok() {
             for key in self.ring.mirror().lost() {
                 self.restore(key, &mut said).await;
             }
             if *losses.borrow() > 0 {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
+                pause = PAUSE;
                 said.clear();
             }
         }

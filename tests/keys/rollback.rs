@@ -5,7 +5,7 @@ use countersign::keys::decode::Decoded;
 use countersign::keys::history::Mark;
 use countersign::keys::mirror::Rollback;
 use countersign::keys::record::{Kind, RecordKey};
-use countersign::store::{AuditMac, Position};
+use countersign::store::{AuditMac, Epoch, Position};
 
 use super::{HEAD, World, id};
 
@@ -145,7 +145,9 @@ fn of_two_changes_of_one_record_the_one_that_lets_less_in_stands() {
 #[test]
 fn a_commit_that_the_log_has_not_brought_is_remembered() {
     let world = World::of(vec![world_key(1, true)]);
-    world.mirror.mark_committed(mark(5, (key(1), 2)));
+    world.mirror.mark_committed(HEAD.epoch, mark(5, (key(1), 2)));
+    // What was committed in another life of the namespace is none of this one's.
+    world.mirror.mark_committed(Epoch(id(99)), mark(5, (key(9), 1)));
     world.put(world.key(1, 2, false));
     assert_eq!(world.mirror.ahead().len(), 1);
     // Another's entry before it.
@@ -153,7 +155,7 @@ fn a_commit_that_the_log_has_not_brought_is_remembered() {
     assert_eq!(world.mirror.ahead().len(), 1);
     assert_eq!(world.mirror.places().len(), 2);
     // One more on the server that has lost the first, before anybody has noticed.
-    world.mirror.mark_committed(mark(6, (key(3), 2)));
+    world.mirror.mark_committed(HEAD.epoch, mark(6, (key(3), 2)));
     world.put(world.key(3, 2, true));
     let lost = Some(Rollback { kept: 2, own: vec![AuditMac([5; 32])], ..Rollback::default() });
     world.mirror.rebuild_after(vec![world.key(1, 1, true), world.key(3, 2, true)], HEAD, lost);

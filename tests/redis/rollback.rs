@@ -120,6 +120,7 @@ async fn a_sidecar_that_may_not_write_refuses_what_was_revoked_for_as_long_as_it
     assert_eq!(statuses(&admin, all), [200, 200, 200], "nobody has told the store");
     admin.delete(&kept).await;
     data.gives(&kept, 401, RECOVERY).await;
+    assert_eq!(data.metric("countersign_store_alarms_total{kind=\"lost_changes\"} "), Some(1.0), "said once");
     assert_eq!(statuses(&data, all), [401, 401, 401]);
     assert_eq!(revision(&server, deleted.record), Some(1));
     assert_eq!(restored(&server).await, []);

@@ -148,7 +148,7 @@ impl Writer {
             match self.store.commit(change, link).await {
                 Ok(position) => {
                     let touched = applied.iter().map(Applied::touched).collect();
-                    self.mirror.mark_committed(Mark { position, mac, touched });
+                    self.mirror.mark_committed(head.epoch, Mark { position, mac, touched });
                     let written = applied.iter().filter_map(Applied::record).cloned().collect();
                     self.apply(applied);
                     return Ok((plan.output, written));
