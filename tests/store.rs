@@ -237,3 +237,23 @@ async fn a_file_that_is_replaced_by_an_empty_one_is_damaged() {
     assert!(matches!(store.head().await, Err(StoreError::Damaged(_))));
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
 }
+
+#[tokio::test]
+async fn a_file_that_is_replaced_by_an_older_copy_does_not_hold_what_came_later() {
+    let (dir, path) = place();
+    let store = open(&path).unwrap();
+    store.init().await.unwrap();
+    commit_ops(&store, [put(workspace(1), 1)]).await;
+    let earlier = store.head().await.unwrap();
+    let copy = dir.path().join("copy.redb");
+    fs::copy(&path, &copy).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
+    commit_ops(&store, [put(workspace(1), 2)]).await;
+    let later = store.head().await.unwrap();
+    fs::rename(&copy, &path).unwrap();
+    assert!(store.holds(earlier.position, earlier.mac).await.unwrap());
+    assert!(!store.holds(later.position, later.mac).await.unwrap());
+    assert_eq!(store.head().await.unwrap(), earlier);
+    let answer = store.follow(later.epoch, later.position, later.mac).await.unwrap();
+    assert_eq!(answer, countersign::store::Followed::Gap);
+}

@@ -133,6 +133,7 @@ pub fn start(
         state: parts.admin_state(config, &routes, token),
         captures: capture_task,
         seed: parts.seed_task(config),
+        restores: parts.restores(),
     });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,

@@ -27,6 +27,7 @@ use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::capture::{CaptureTask, Captures, captures};
 use crate::store::fleet::{self, Presence};
+use crate::store::restore::RestoreTask;
 use crate::store::seal::Keyring;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
@@ -60,6 +61,7 @@ pub(super) struct Writing {
     pub(super) state: Arc<AdminState>,
     pub(super) captures: CaptureTask,
     pub(super) seed: Option<SeedTask>,
+    pub(super) restores: RestoreTask,
 }
 
 impl Parts {
@@ -118,6 +120,10 @@ impl Parts {
         Some(SeedTask::new(settings, writer, ring, Arc::clone(&self.readiness)))
     }
 
+    pub(super) fn restores(&self) -> RestoreTask {
+        RestoreTask::new(Arc::clone(&self.writer), Arc::clone(&self.ring))
+    }
+
     pub(super) fn spawn_sync(&self, init: InitPolicy, end: Watcher) -> Result<JoinHandle<()>, StartError> {
         let mut sync = Sync::new(
             Arc::clone(&self.store),
@@ -151,9 +157,12 @@ impl Parts {
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
             let admin = async {
-                let Some(Writing { socket, state, captures, seed }) = writing else { return Ok(()) };
+                let Some(Writing { socket, state, captures, seed, restores }) = writing else {
+                    return Ok(());
+                };
                 // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
                 drop(tokio::spawn(captures.run()));
+                drop(tokio::spawn(restores.run()));
                 if let Some(seed) = seed {
                     drop(tokio::spawn(seed.run()));
                 }

@@ -14,7 +14,7 @@ use super::held::HeldKey;
 use super::record::{ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, WebhookKey, Workspace};
 use super::scope::Scope;
 use crate::secret::Secret;
-use crate::store::seal::{Keyring, SealError, SealPlace};
+use crate::store::seal::{EnvelopeError, Keyring, SealError, SealPlace};
 use crate::verify::handshake::Settings;
 use crate::verify::scheme::{self, Scheme, SchemeChoice, VerifyKey};
 
@@ -71,6 +71,19 @@ pub struct Damaged {
     pub workspace: Option<uuid::Uuid>,
     /// What is wrong, for the operator's log.
     pub why: String,
+    /// The kind of it.
+    pub cause: DamageCause,
+}
+
+/// Why a record cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageCause {
+    /// Nobody who holds a key-encryption key wrote it like this.
+    Forged,
+    /// The key-encryption key that it needs is not at hand, or is another one.
+    Unopenable,
+    /// It has no reading.
+    Corrupt,
 }
 
 impl Decoder {
@@ -121,7 +134,7 @@ impl Decoder {
     #[must_use]
     pub fn decode_over(&self, known: Option<&Decoded>, key: RecordKey, envelope: &[u8]) -> Judged {
         self.open(known, key, envelope)
-            .unwrap_or_else(|why| Judged::Inside(Decoded::Damaged(Box::new(damaged(key, envelope, why)))))
+            .unwrap_or_else(|fault| Judged::Inside(Decoded::Damaged(Box::new(damaged(key, envelope, fault)))))
     }
 
     /// Prepares a record that this process has just made or read.
@@ -149,17 +162,30 @@ impl Decoder {
         })
     }
 
-    fn open(&self, known: Option<&Decoded>, key: RecordKey, envelope: &[u8]) -> Result<Judged, String> {
-        let payload =
-            self.keyring.unwrap(&self.namespace, &key, envelope).map_err(|error| error.to_string())?;
-        let record = Record::decode(key.kind, payload).map_err(|error| error.to_string())?;
+    fn open(
+        &self,
+        known: Option<&Decoded>,
+        key: RecordKey,
+        envelope: &[u8],
+    ) -> Result<Judged, (DamageCause, String)> {
+        let payload = self.keyring.unwrap(&self.namespace, &key, envelope).map_err(|error| {
+            let cause = match error {
+                EnvelopeError::UnknownKek(_) => DamageCause::Unopenable,
+                EnvelopeError::BadMac => DamageCause::Forged,
+                EnvelopeError::Malformed => DamageCause::Corrupt,
+            };
+            (cause, error.to_string())
+        })?;
+        let record =
+            Record::decode(key.kind, payload).map_err(|error| (DamageCause::Corrupt, error.to_string()))?;
         if record.meta().id != key.id {
-            return Err("the record's id is not the one it is stored under".to_owned());
+            let why = "the record's id is not the one it is stored under".to_owned();
+            return Err((DamageCause::Corrupt, why));
         }
         if !self.holds(&record) {
             return Ok(Judged::Outside { revision: record.meta().revision });
         }
-        self.prepare_over(known, record).map(Judged::Inside)
+        self.prepare_over(known, record).map(Judged::Inside).map_err(|why| (DamageCause::Unopenable, why))
     }
 
     fn webhook_key(&self, record: WebhookKey) -> Result<KeyEntry, String> {
@@ -240,10 +266,11 @@ fn header(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(text).map_err(|_| format!("{text:?} cannot be a header value"))
 }
 
-fn damaged(key: RecordKey, envelope: &[u8], why: String) -> Damaged {
+fn damaged(key: RecordKey, envelope: &[u8], (cause, why): (DamageCause, String)) -> Damaged {
     let claimed =
         Keyring::payload_unverified(envelope).and_then(|payload| Record::decode(key.kind, payload).ok());
-    let mut damaged = Damaged { key, revision: 0, api_keys: Vec::new(), name: None, workspace: None, why };
+    let mut damaged =
+        Damaged { key, revision: 0, api_keys: Vec::new(), name: None, workspace: None, why, cause };
     match claimed {
         Some(Record::WebhookKey(record)) => {
             damaged.revision = record.meta.revision;

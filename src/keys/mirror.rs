@@ -5,10 +5,10 @@
 //! - changes are applied under one lock and are idempotent by revision: an older or equal revision of a
 //!   record, or of its removal, changes nothing, whichever way it arrives;
 //! - a rebuild is made aside and swapped in whole, and keeps every higher revision that was seen, so that a
-//!   store that went back in time never un-revokes;
+//!   store that went back in time never un-revokes, not at any later rebuild either (`loss.rs`);
+//! - what the store has lost is known until the store is seen to hold it again;
 //! - a damaged record never displaces an intact one.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,20 +16,16 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::catalogue::Catalogue;
+pub use super::catalogue::Rollback;
 use super::decode::Decoded;
-use super::entry::{IntegrationEntry, KeyEntry, Usage};
+use super::entry::{IntegrationEntry, KeyEntry};
+use super::history::{History, Mark};
 use super::indexes::{Held, Indexes};
-use super::record::{ApiKeyDigest, Kind, Record, RecordKey, Workspace};
+use super::loss::Restoration;
+use super::record::{Kind, RecordKey, Workspace};
+use super::removed::Why;
 use crate::store::{AuditMac, Epoch, Head, Position};
-
-/// Everything by id: what the admin port lists and what the writer plans with.
-#[derive(Debug, Default)]
-struct Catalogue {
-    records: BTreeMap<RecordKey, Decoded>,
-    /// Revisions of removals, so that a late or replayed write cannot bring a record back.
-    removed: HashMap<RecordKey, u64>,
-    applied: Option<Head>,
-}
 
 /// The mirror.
 #[derive(Debug)]
@@ -37,6 +33,7 @@ pub struct Mirror {
     indexes: ArcSwap<Indexes>,
     catalogue: Mutex<Catalogue>,
     applied: watch::Sender<Option<(Epoch, Position)>>,
+    losses: watch::Sender<usize>,
 }
 
 /// How many records are held.
@@ -66,6 +63,7 @@ impl Mirror {
             indexes: ArcSwap::from_pointee(Indexes::empty()),
             catalogue: Mutex::new(Catalogue::default()),
             applied: watch::Sender::new(None),
+            losses: watch::Sender::new(0),
         }
     }
 
@@ -77,25 +75,21 @@ impl Mirror {
     /// Swaps in a whole key set read from the store at `head`. Returns the records for which a higher
     /// revision had been seen and was kept: the store has lost changes.
     pub fn rebuild(&self, records: Vec<(RecordKey, Decoded)>, head: Head) -> Vec<RecordKey> {
+        self.rebuild_after(records, head, None)
+    }
+
+    /// The same for a store that has lost the latest of what was seen.
+    pub fn rebuild_after(
+        &self,
+        records: Vec<(RecordKey, Decoded)>,
+        head: Head,
+        rollback: Option<Rollback>,
+    ) -> Vec<RecordKey> {
         let mut catalogue = self.catalogue.lock();
-        let mut kept = Vec::new();
-        // Sorted and made whole at the end: its nodes are full then.
-        let mut fresh = Vec::with_capacity(records.len());
-        for (key, decoded) in records {
-            let known = catalogue.records.get(&key);
-            if catalogue.removed.get(&key).is_some_and(|removed| *removed >= decoded.revision()) {
-                kept.push(key);
-            } else if let Some(newer) = known.filter(|known| known.revision() > decoded.revision()) {
-                kept.push(key);
-                fresh.push((key, newer.clone()));
-            } else {
-                fresh.push((key, decoded.with_usage_of(known)));
-            }
-        }
-        catalogue.records = fresh.into_iter().collect();
-        catalogue.applied = Some(head);
+        let kept = catalogue.rebuild(records, head, rollback);
         self.indexes.store(Arc::new(Indexes::of(&catalogue.records)));
         self.applied.send_replace(Some((head.epoch, head.position)));
+        self.losses.send_replace(catalogue.lost.len());
         kept
     }
 
@@ -109,14 +103,13 @@ impl Mirror {
     /// Applies a record as it stands after a change.
     pub fn put(&self, key: RecordKey, decoded: Decoded) {
         let mut catalogue = self.catalogue.lock();
-        let revision = decoded.revision();
-        let known = catalogue.records.get(&key);
-        if known.is_some_and(|known| known.revision() >= revision)
-            || catalogue.removed.get(&key).is_some_and(|removed| *removed >= revision)
-        {
+        if !catalogue.takes(key, &decoded) {
             return;
         }
-        let decoded = decoded.with_usage_of(known);
+        if catalogue.lost.remove(&key).is_some() {
+            self.losses.send_replace(catalogue.lost.len());
+        }
+        let decoded = decoded.with_usage_of(catalogue.records.get(&key));
         let indexes = self.indexes.load();
         let before = catalogue.records.insert(key, decoded);
         indexes.replace(before.as_ref(), catalogue.records.get(&key), key);
@@ -124,10 +117,18 @@ impl Mirror {
 
     /// Applies a removal.
     pub fn remove(&self, key: RecordKey, revision: u64) {
+        self.take_out(key, revision, Why::Deleted);
+    }
+
+    fn take_out(&self, key: RecordKey, revision: u64, why: Why) {
         let mut catalogue = self.catalogue.lock();
-        let removed = catalogue.removed.entry(key).or_default();
-        *removed = revision.max(*removed);
-        if catalogue.records.get(&key).is_some_and(|known| known.revision() <= revision) {
+        let was_lost = catalogue.lost.remove(&key).is_some();
+        let seen = catalogue.records.get(&key).filter(|_| was_lost).map_or(0, Decoded::revision);
+        catalogue.removed.note(key, revision.max(seen), why);
+        if was_lost {
+            self.losses.send_replace(catalogue.lost.len());
+        }
+        if catalogue.records.get(&key).is_some_and(|known| was_lost || known.revision() <= revision) {
             let before = catalogue.records.remove(&key);
             self.indexes.load().replace(before.as_ref(), None, key);
         }
@@ -137,7 +138,7 @@ impl Mirror {
     /// kept of one that is not.
     pub fn leave(&self, key: RecordKey, revision: u64) {
         if self.is_held(key) {
-            self.remove(key, revision);
+            self.take_out(key, revision, Why::Left);
         }
     }
 
@@ -147,15 +148,69 @@ impl Mirror {
         self.catalogue.lock().records.contains_key(&key)
     }
 
-    /// Notes that everything up to `position` has been applied.
-    pub fn mark_applied(&self, position: Position, mac: AuditMac) {
+    /// Notes that everything up to this entry has been applied.
+    pub fn mark_applied(&self, mark: Mark) {
         let mut catalogue = self.catalogue.lock();
         if let Some(head) = catalogue.applied.as_mut() {
-            head.position = position;
-            head.mac = mac;
-            let epoch = head.epoch;
-            self.applied.send_replace(Some((epoch, position)));
+            (head.position, head.mac) = (mark.position, mark.mac);
+            let applied = (head.epoch, head.position);
+            if let Some(history) = catalogue.history.as_mut() {
+                history.apply(mark);
+            }
+            self.applied.send_replace(Some(applied));
         }
+    }
+
+    /// Notes that this process has committed this entry in this epoch, which the log is to bring.
+    pub fn mark_committed(&self, epoch: Epoch, mark: Mark) {
+        let mut catalogue = self.catalogue.lock();
+        if catalogue.applied.is_some_and(|applied| applied.epoch == epoch)
+            && let Some(history) = catalogue.history.as_mut()
+        {
+            history.commit(mark);
+        }
+    }
+
+    /// Notes what the store says of its past, up to the last rebuild: entries, oldest first, and the removals in
+    /// them.
+    pub fn recall(&self, past: Vec<Mark>, removals: &[(RecordKey, u64)]) {
+        let mut catalogue = self.catalogue.lock();
+        for (key, revision) in removals {
+            catalogue.removed.note(*key, *revision, Why::Deleted);
+        }
+        if let Some(history) = catalogue.history.as_mut() {
+            history.recall(past);
+        }
+    }
+
+    /// Commits of this process that the log has not brought yet.
+    #[must_use]
+    pub fn ahead(&self) -> Vec<(Position, AuditMac)> {
+        self.catalogue.lock().history.as_ref().map(History::ahead).unwrap_or_default()
+    }
+
+    /// Every place that the log has brought and that is remembered, oldest first.
+    #[must_use]
+    pub fn places(&self) -> Vec<(Position, AuditMac)> {
+        self.catalogue.lock().history.as_ref().map(History::places).unwrap_or_default()
+    }
+
+    /// How many records the store has lost, as far as is known here; changes as it does.
+    #[must_use]
+    pub fn losses(&self) -> watch::Receiver<usize> {
+        self.losses.subscribe()
+    }
+
+    /// Records that the store has lost, owners before what they own.
+    #[must_use]
+    pub fn lost(&self) -> Vec<RecordKey> {
+        self.catalogue.lock().lost.keys().copied().collect()
+    }
+
+    /// What the store must be told of a record that it has lost; `None` where it has it again.
+    #[must_use]
+    pub fn restoration(&self, key: RecordKey) -> Option<Restoration> {
+        self.catalogue.lock().restoration(key)
     }
 
     /// Where the log has been applied to; `None` before the first rebuild.
@@ -248,103 +303,4 @@ impl Mirror {
         }
         counts
     }
-}
-
-impl Decoded {
-    /// The revision, as far as it can be read.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        match self {
-            Self::Workspace(record) => record.meta.revision,
-            Self::Key(entry) => entry.record.meta.revision,
-            Self::Integration(entry) => entry.record.meta.revision,
-            Self::Damaged(damaged) => damaged.revision,
-        }
-    }
-
-    /// The workspace that it belongs to.
-    #[must_use]
-    pub fn workspace(&self) -> Option<Uuid> {
-        match self {
-            Self::Workspace(_) => None,
-            Self::Key(entry) => Some(entry.record.workspace_id),
-            Self::Integration(entry) => entry.record.workspace_id,
-            Self::Damaged(damaged) => damaged.workspace,
-        }
-    }
-
-    /// The record as stored; `None` where it is damaged.
-    #[must_use]
-    pub fn record(&self) -> Option<Record> {
-        match self {
-            Self::Workspace(record) => Some(Record::Workspace(Workspace::clone(record))),
-            Self::Key(entry) => Some(Record::WebhookKey(entry.record.record())),
-            Self::Integration(entry) => Some(Record::Integration(entry.record.clone())),
-            Self::Damaged(_) => None,
-        }
-    }
-
-    pub(super) fn as_key(&self) -> Option<Held<KeyEntry>> {
-        match self {
-            Self::Key(entry) => Some(Held::Intact(Arc::clone(entry))),
-            Self::Damaged(damaged) if damaged.key.kind == Kind::WebhookKey => Some(Held::Damaged),
-            _ => None,
-        }
-    }
-
-    pub(super) fn api_key_entries(&self) -> Vec<(ApiKeyDigest, Held<KeyEntry>)> {
-        match self {
-            Self::Key(entry) => {
-                let previous = entry.record.previous().and_then(|previous| previous.api_key);
-                std::iter::once(entry.record.api_key)
-                    .chain(previous)
-                    .map(|digest| (digest, Held::Intact(Arc::clone(entry))))
-                    .collect()
-            }
-            Self::Damaged(damaged) => {
-                damaged.api_keys.iter().map(|digest| (*digest, Held::Damaged)).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    pub(super) fn integration_entry(&self) -> Option<(String, Held<IntegrationEntry>)> {
-        match self {
-            Self::Integration(entry) => Some((entry.record.name.clone(), Held::Intact(Arc::clone(entry)))),
-            Self::Damaged(damaged) => damaged.name.clone().map(|name| (name, Held::Damaged)),
-            _ => None,
-        }
-    }
-
-    /// The same, counting on where the earlier entry of this record stopped.
-    fn with_usage_of(self, known: Option<&Self>) -> Self {
-        match (self, known) {
-            (Self::Key(mut entry), Some(Self::Key(known))) => {
-                // An entry that is held already is the known one: it did not change.
-                if let Some(fresh) = Arc::get_mut(&mut entry) {
-                    let previous = fresh.record.previous().zip(known.record.previous());
-                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
-                    fresh.carry(carried(known.usage(), same));
-                }
-                Self::Key(entry)
-            }
-            (Self::Integration(mut entry), Some(Self::Integration(known))) => {
-                if let Some(fresh) = Arc::get_mut(&mut entry) {
-                    let previous = fresh.record.previous.as_ref().zip(known.record.previous.as_ref());
-                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
-                    fresh.usage = carried(&known.usage, same);
-                }
-                Self::Integration(entry)
-            }
-            (fresh, _) => fresh,
-        }
-    }
-}
-
-/// The use of a record so far; that of replaced values goes on only where they are the same ones still.
-fn carried(usage: &Arc<Usage>, same_previous: bool) -> Arc<Usage> {
-    if !same_previous {
-        usage.forget_previous();
-    }
-    Arc::clone(usage)
 }

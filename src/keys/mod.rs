@@ -6,17 +6,24 @@
 //! [`LookupError::Damaged`]) is never given as "unknown"; a revocation once seen is never undone by a rebuild.
 
 pub mod adoption;
+pub mod alarms;
 pub mod decode;
 pub mod entry;
 pub mod handshake;
 pub mod held;
+pub mod history;
+pub mod loss;
 pub mod mirror;
 pub mod record;
 pub mod ring;
 pub mod scope;
 pub mod sync;
 
+mod catalogue;
+mod decoded;
 mod indexes;
+mod removed;
+mod resync;
 mod shards;
 mod stored;
 mod usage;

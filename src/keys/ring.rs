@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use super::alarms::Alarms;
 use super::entry::{IntegrationEntry, KeyEntry, Which};
 use super::indexes::Held;
 use super::mirror::Mirror;
@@ -22,6 +23,7 @@ const NEVER: u64 = u64::MAX;
 /// The mirror with its age.
 pub struct KeyRing {
     mirror: Arc<Mirror>,
+    alarms: Alarms,
     clock: Arc<dyn Clock>,
     started: Instant,
     /// Milliseconds from `started` to the last contact with the store.
@@ -46,13 +48,26 @@ impl KeyRing {
         candidate_secrets: usize,
     ) -> Self {
         let started = clock.monotonic();
-        Self { mirror, clock, started, contact: AtomicU64::new(NEVER), max_stale, candidate_secrets }
+        let alarms = Alarms::default();
+        Self { mirror, alarms, clock, started, contact: AtomicU64::new(NEVER), max_stale, candidate_secrets }
     }
 
     /// The mirror.
     #[must_use]
     pub fn mirror(&self) -> &Arc<Mirror> {
         &self.mirror
+    }
+
+    /// What went wrong with the store, counted.
+    #[must_use]
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    /// Monotonic time, for what is noted about the keys.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.monotonic()
     }
 
     /// The store was heard of just now, and the mirror reflects what it said.

@@ -1,6 +1,7 @@
 //! Keeps the mirror in step with the store: snapshot, then the change log, for ever.
 //!
-//! Not a cache filler: nothing here waits for a request, and no request waits for anything here. Invariants:
+//! Not a cache filler: nothing here waits for a request, and no request waits for anything here. Reading a whole key
+//! set is in `resync.rs`. Invariants:
 //! the mirror is swapped in only when a whole snapshot was read, and the log is applied from the place that
 //! stood before the snapshot; every answer of the store, empty ones included, counts as contact; an error
 //! never empties the mirror, it only lets it age; the place in the log outlives every error, so that missed
@@ -10,13 +11,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::adoption::{Adoption, Lineage, Refusal};
-use super::decode::{Decoded, Decoder, Judged};
-use super::record::RecordKey;
+use parking_lot::Mutex;
+
+use super::adoption::{Adoption, Lineage};
+use super::decode::{Decoder, Judged};
+use super::history::Mark;
+use super::resync::{Fault, Reports};
 use super::ring::KeyRing;
 use crate::drain::Watcher;
 use crate::readiness::Readiness;
-use crate::store::{Epoch, Followed, Head, LogEntry, Logged, Store, StoreError};
+use crate::store::{AuditMac, Followed, Head, LogEntry, Logged, Position, Store, StoreError};
 
 /// First pause after an error; doubled up to [`LONGEST_PAUSE`].
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -26,11 +30,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The task that owns the mirror's way in.
 pub struct Sync {
-    store: Arc<dyn Store>,
-    decoder: Decoder,
-    ring: Arc<KeyRing>,
-    readiness: Arc<Readiness>,
-    initialise: bool,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) decoder: Decoder,
+    pub(super) ring: Arc<KeyRing>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) initialise: bool,
+    pub(super) reports: Mutex<Reports>,
 }
 
 impl Sync {
@@ -42,7 +47,7 @@ impl Sync {
         ring: Arc<KeyRing>,
         readiness: Arc<Readiness>,
     ) -> Self {
-        Self { store, decoder, ring, readiness, initialise: false }
+        Self { store, decoder, ring, readiness, initialise: false, reports: Mutex::default() }
     }
 
     /// Gives an empty namespace its epoch, if that is how it is first met. One that is empty later has lost
@@ -75,12 +80,19 @@ impl Sync {
     async fn follow(&self, mut head: Head, lineage: &Lineage, trouble: &mut Trouble) {
         let mut resumed = false;
         loop {
+            let ahead = self.ring.mirror().ahead();
             match self.store.follow(head.epoch, head.position, head.mac).await {
                 Ok(Followed::Entries(entries)) => {
                     for entry in &entries {
                         self.apply(entry);
                         head.position = entry.position;
                         head.mac = entry.mac;
+                    }
+                    if self.has_lost(&ahead, head.position, entries.is_empty()) {
+                        tracing::warn!(
+                            "the store has lost what was committed here; rebuilding the key set aside"
+                        );
+                        return;
                     }
                     self.ring.record_contact();
                     self.recover(trouble);
@@ -106,77 +118,48 @@ impl Sync {
         }
     }
 
-    /// The epoch that stands, and what it is to us.
-    async fn adopt(&self, lineage: &Lineage) -> Result<(Epoch, Adoption), Fault> {
-        let life = match self.store.life().await {
-            Err(StoreError::Uninitialised) if self.initialise && lineage.is_empty() => {
-                let epoch = self.store.init().await?;
-                tracing::info!(store = self.store.name(), epoch = %epoch.0, "the store was empty and is initialised");
-                self.store.life().await?
-            }
-            life => life?,
-        };
-        Ok((life.epoch, lineage.judge(life)?))
-    }
-
-    async fn load(&self, lineage: &mut Lineage) -> Result<Head, Fault> {
-        let (found, adoption) = self.adopt(lineage).await?;
-        let mut records: Vec<(RecordKey, Decoded)> = Vec::new();
-        // What is held and was moved out of scope: only of these must the revision be remembered.
-        let mut left: Vec<(RecordKey, u64)> = Vec::new();
-        let decoder = self.decoder.clone();
-        let mirror = Arc::clone(self.ring.mirror());
-        let decode = |key, envelope: &[u8]| decoder.decode_over(mirror.get(key).as_ref(), key, envelope);
-        let mut sink = |key: RecordKey, envelope: Arc<[u8]>| match decode(key, &envelope) {
-            Judged::Inside(decoded) => records.push((key, report(decoded))),
-            Judged::Outside { revision } if mirror.is_held(key) => left.push((key, revision)),
-            Judged::Outside { .. } => {}
-        };
-        let head = self.store.snapshot(&mut sink).await?;
-        if head.epoch != found {
-            return Err(StoreError::OtherEpoch { found: head.epoch.0, expected: found.0 }.into());
+    /// Whether the store has lost commits of this process, which it had acknowledged before it was asked for what is
+    /// new: it said that nothing is, or went on without them.
+    fn has_lost(&self, ahead: &[(Position, AuditMac)], applied: Position, is_at_end: bool) -> bool {
+        if ahead.is_empty() {
+            return false;
         }
-        let count = records.len();
-        for (key, revision) in left {
-            self.ring.mirror().leave(key, revision);
-        }
-        let kept = if adoption == Adoption::Anew {
-            tracing::warn!(epoch = %found.0, records = count, "the store was begun anew by a person; its key set replaces the known one");
-            self.ring.mirror().begin_anew(records, head);
-            Vec::new()
-        } else {
-            self.ring.mirror().rebuild(records, head)
-        };
-        lineage.take(head.epoch);
-        if !kept.is_empty() {
-            let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
-            tracing::error!(records = %kept.join(" "), "the store has lost changes that were seen; they are kept in memory");
-        }
-        self.ring.record_contact();
-        self.readiness.set_loaded();
-        self.readiness.set_store_well();
-        tracing::info!(store = %self.store.describe(), records = count, "keys loaded");
-        Ok(head)
+        let missing = self.ring.mirror().ahead();
+        ahead.iter().any(|own| missing.contains(own) && (is_at_end || own.0 < applied))
     }
 
     fn apply(&self, entry: &LogEntry) {
         let mirror = self.ring.mirror();
+        let mut touched = Vec::with_capacity(entry.changes.len());
         for change in &entry.changes {
-            match change {
+            touched.push(match change {
                 Logged::Put { key, envelope } => match self.decoder.decode(*key, envelope) {
-                    Judged::Inside(decoded) => mirror.put(*key, report(decoded)),
-                    Judged::Outside { revision } => mirror.leave(*key, revision),
+                    Judged::Inside(decoded) => {
+                        let revision = decoded.revision();
+                        mirror.put(*key, self.reports.lock().on(&self.ring, *key, decoded));
+                        (*key, revision)
+                    }
+                    Judged::Outside { revision } => {
+                        mirror.leave(*key, revision);
+                        (*key, revision)
+                    }
                 },
-                Logged::Deleted { key, revision } => mirror.remove(*key, *revision),
-            }
+                Logged::Deleted { key, revision } => {
+                    mirror.remove(*key, *revision);
+                    (*key, *revision)
+                }
+            });
         }
-        mirror.mark_applied(entry.position, entry.mac);
+        mirror.mark_applied(Mark { position: entry.position, mac: entry.mac, touched: touched.into() });
     }
 
     /// Says what is wrong, once for each different error, and waits.
     async fn suffer(&self, trouble: &mut Trouble, fault: &Fault) {
         let text = fault.to_string();
         if trouble.said.as_ref() != Some(&text) {
+            if let Some(alarm) = fault.alarm(self.readiness.is_loaded()) {
+                self.ring.alarms().raise(alarm, self.ring.now(), text.clone());
+            }
             tracing::error!(store = self.store.name(), error = %text, "keys are not being kept up to date; trying again");
             trouble.said = Some(text.clone());
         }
@@ -191,15 +174,6 @@ impl Sync {
         }
         *trouble = Trouble::default();
     }
-}
-
-/// Why the keys cannot be brought up to date now.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Refused(#[from] Refusal),
 }
 
 /// What went wrong since the last good answer.
@@ -218,12 +192,4 @@ impl Trouble {
         let random = uuid::Uuid::new_v4().as_u128() % 512;
         longest / 2 + longest * u32::try_from(random).unwrap_or(0) / 1024
     }
-}
-
-/// Tells the operator of a record that cannot be used, by name and never by content.
-fn report(decoded: Decoded) -> Decoded {
-    if let Decoded::Damaged(damaged) = &decoded {
-        tracing::error!(record = %damaged.key, why = %damaged.why, "a record cannot be used; its callers get 503");
-    }
-    decoded
 }

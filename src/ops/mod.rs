@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::drain::Watcher;
+use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::ring::KeyRing;
 use crate::listener::Connections;
 use crate::proxy::budget::Budget;
@@ -103,6 +104,10 @@ async fn readyz(State(ops): State<Arc<Ops>>, RawQuery(query): RawQuery) -> Respo
             let when = if health.failing { "now" } else { "over since" };
             let _infallible = writeln!(text, "last error of the store ({when}): {error}");
         }
+        if let Some((at, words)) = ops.keys.alarms().last() {
+            let age = ops.keys.now().saturating_duration_since(at).as_secs();
+            let _infallible = writeln!(text, "last alarm ({age} s ago): {words}");
+        }
     }
     if missing.is_empty() {
         text.push_str("ok\n");
@@ -124,6 +129,14 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.integrations.set(float(counts.integrations));
     gauges.damaged.set(float(counts.damaged));
     gauges.staleness.set(ops.keys.staleness().map_or(-1.0, |age| age.as_secs_f64()));
+    let alarms = ops.keys.alarms();
+    gauges.generation.set(float(usize::try_from(alarms.generation()).unwrap_or(usize::MAX)));
+    for (counter, cause) in gauges.resyncs.iter().zip(Resync::ALL) {
+        counter.absolute(alarms.resyncs(cause));
+    }
+    for (counter, kind) in gauges.alarms.iter().zip(Alarm::ALL) {
+        counter.absolute(alarms.raised(kind));
+    }
     gauges.body_bytes.set(float(usize::try_from(ops.budget.used()).unwrap_or(usize::MAX)));
     gauges.parse_errors.absolute(ops.connections.parse_errors());
     gauges.connections.set(float(ops.connections.open()));

@@ -11,8 +11,10 @@ pub mod capture;
 pub mod embedded;
 mod epoch;
 pub mod fleet;
+mod log;
 pub mod open;
 pub mod redis;
+pub mod restore;
 pub mod seal;
 pub mod staging;
 pub mod transfer;
@@ -29,6 +31,7 @@ use self::staging::{Mark, Staging};
 use crate::keys::record::RecordKey;
 
 pub use epoch::{Epoch, Life, Origin};
+pub use log::{AuditMac, Followed, Head, LogEntry, Logged, Position};
 
 /// How long [`Store::follow`] waits when there is nothing new. Also the period of the sign of life that
 /// staleness is measured by.
@@ -36,19 +39,6 @@ pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A boxed future: what a method of a trait object returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// A place in the change log. Positions grow; they compare only within one epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position {
-    /// The leading part: a sequence number, or a stream's milliseconds.
-    pub major: u64,
-    /// The part that orders entries of equal `major`.
-    pub minor: u64,
-}
-
-/// The MAC of an audit event: the head of the chain after it. All zero before the first event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AuditMac(pub [u8; 32]);
 
 /// What one record becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,56 +89,6 @@ pub struct AuditLink {
     pub mac: AuditMac,
     /// The event, JSON.
     pub event: Arc<[u8]>,
-}
-
-/// One entry of the change log: what followers apply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntry {
-    /// Where it stands.
-    pub position: Position,
-    /// The audit head after it: proves on resume that this is the very entry applied last.
-    pub mac: AuditMac,
-    /// What happened, in order.
-    pub changes: Vec<Logged>,
-}
-
-/// What the log says of one record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Logged {
-    /// It has this form now.
-    Put {
-        /// Which record.
-        key: RecordKey,
-        /// Its stored form with its MAC.
-        envelope: Arc<[u8]>,
-    },
-    /// It is gone.
-    Deleted {
-        /// Which record.
-        key: RecordKey,
-        /// The revision of the removal.
-        revision: u64,
-    },
-}
-
-/// Where the log stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Which life of the namespace.
-    pub epoch: Epoch,
-    /// The last entry's place; the default before the first.
-    pub position: Position,
-    /// The audit head.
-    pub mac: AuditMac,
-}
-
-/// What following the log gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Followed {
-    /// Entries after the place asked for, in order. Empty = nothing new within the wait: a heartbeat.
-    Entries(Vec<LogEntry>),
-    /// The log cannot be resumed from there (trimmed, gone backwards, or another entry stands there).
-    Gap,
 }
 
 /// One event of the audit chain: its place, its MAC and its JSON.
@@ -208,6 +148,19 @@ pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// # Errors
     /// As [`Store::head`]; [`StoreError::OtherEpoch`] where the namespace was initialised anew.
     fn follow(&self, epoch: Epoch, after: Position, mac: AuditMac) -> StoreFuture<'_, Followed>;
+
+    /// The latest entries of the log, oldest first, at most `limit`: as far back as they can be read.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn latest(&self, limit: usize) -> StoreFuture<'_, Vec<LogEntry>>;
+
+    /// Whether the commit with this place and audit head is part of the store's past, trimmed from the log or not.
+    /// So is the place before the first commit.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn holds(&self, position: Position, mac: AuditMac) -> StoreFuture<'_, bool>;
 
     /// One atomic step: the change, its log entry and its audit event, durable when it returns.
     ///

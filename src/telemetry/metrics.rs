@@ -11,6 +11,7 @@ use metrics::{Counter, Gauge, Histogram, Label};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::reason::Reason;
+use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::entry::Which;
 use crate::proxy::route::CredentialKind;
 use crate::verify::scheme;
@@ -84,6 +85,12 @@ pub struct Gauges {
     pub damaged: Gauge,
     /// `countersign_keys_staleness_seconds`
     pub staleness: Gauge,
+    /// `countersign_keys_generation`
+    pub generation: Gauge,
+    /// `countersign_keys_resyncs_total{cause}`, in the order of [`Resync::ALL`].
+    pub resyncs: [Counter; Resync::ALL.len()],
+    /// `countersign_store_alarms_total{kind}`, in the order of [`Alarm::ALL`].
+    pub alarms: [Counter; Alarm::ALL.len()],
     /// `countersign_body_bytes_in_flight`
     pub body_bytes: Gauge,
     /// `countersign_listener_parse_errors_total`
@@ -230,6 +237,11 @@ impl Gauges {
             integrations: records("integration"),
             damaged: records("damaged"),
             staleness: metrics::gauge!("countersign_keys_staleness_seconds"),
+            generation: metrics::gauge!("countersign_keys_generation"),
+            resyncs: Resync::ALL
+                .map(|cause| metrics::counter!("countersign_keys_resyncs_total", "cause" => cause.name())),
+            alarms: Alarm::ALL
+                .map(|kind| metrics::counter!("countersign_store_alarms_total", "kind" => kind.name())),
             body_bytes: metrics::gauge!("countersign_body_bytes_in_flight"),
             parse_errors: metrics::counter!("countersign_listener_parse_errors_total"),
             connections: metrics::gauge!("countersign_listener_connections"),
@@ -259,6 +271,12 @@ fn describe() {
         "countersign_keys_staleness_seconds",
         metrics::Unit::Seconds,
         "Time since the store was last heard of; -1 = never."
+    );
+    metrics::describe_gauge!("countersign_keys_generation", "Key sets swapped in whole since the start.");
+    metrics::describe_counter!("countersign_keys_resyncs_total", "Key sets read whole, by cause.");
+    metrics::describe_counter!(
+        "countersign_store_alarms_total",
+        "What waiting does not cure in the store, by kind; see docs/metrics.md."
     );
     metrics::describe_gauge!(
         "countersign_body_bytes_in_flight",

@@ -2,7 +2,7 @@
 
 use countersign::clock::{Clock as _, UnixMillis};
 use countersign::credential::signature::SignatureLocator;
-use countersign::keys::decode::{Damaged, Decoded, Judged};
+use countersign::keys::decode::{DamageCause, Damaged, Decoded, Judged};
 use countersign::keys::record::{ApiKeyDigest, Kind, PreviousKey, Record, RecordKey};
 use countersign::keys::{Locator, LookupError};
 
@@ -19,7 +19,23 @@ fn damaged(
     let workspace = Some(WORKSPACE);
     let why = "on purpose".to_owned();
     let name = name.map(str::to_owned);
-    (key, Decoded::Damaged(Box::new(Damaged { key, revision, api_keys, name, workspace, why })))
+    (
+        key,
+        Decoded::Damaged(Box::new(Damaged {
+            key,
+            revision,
+            api_keys,
+            name,
+            workspace,
+            why,
+            cause: DamageCause::Corrupt,
+        })),
+    )
+}
+
+/// A damaged form of webhook key `n` whose revision cannot be read.
+pub(super) fn damaged_key(n: u128) -> (RecordKey, Decoded) {
+    damaged(Kind::WebhookKey, n, 0, vec![digest(n)], None)
 }
 
 fn inside(judged: Judged) -> Decoded {

@@ -4,6 +4,7 @@ mod again;
 mod damaged;
 mod mass;
 mod reseal;
+mod rollback;
 mod scope;
 
 use std::sync::Arc;

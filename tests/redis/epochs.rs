@@ -32,11 +32,14 @@ async fn an_epoch_that_a_starting_sidecar_made_is_a_fault_until_the_known_one_re
     reports(&sidecar, "a sidecar found the store empty at its start").await;
     reports(&sidecar, "countersign import FILE").await;
     reports(&sidecar, "countersign store init").await;
-    assert_eq!(sidecar.status(&key), 200);
+    reports(&sidecar, "last alarm (").await;
+    assert_eq!(sidecar.judged(&key), 200);
     sidecar.clock.advance(TOO_LONG);
-    assert_eq!(sidecar.status(&key), 503);
+    assert_eq!(sidecar.judged(&key), 503);
     swap(&server, ":other", ":aside");
     sidecar.gives(&key, 200, RECOVERY).await;
+    assert!(sidecar.metric("countersign_store_alarms_total{kind=\"epoch\"} ") >= Some(1.0));
+    assert_eq!(sidecar.metric("countersign_keys_resyncs_total{cause=\"epoch\"} "), Some(0.0));
 }
 
 #[tokio::test]
@@ -49,10 +52,10 @@ async fn a_namespace_that_does_not_say_how_it_began_is_nobodys_decision() {
     let key = sidecar.create().await;
     swap(&server, ":aside", ":earlier");
     reports(&sidecar, "a sidecar found the store empty at its start").await;
-    assert_eq!(sidecar.status(&key), 200);
+    assert_eq!(sidecar.judged(&key), 200);
     // Nothing keeps a starting sidecar from it, and nothing a person who takes it as it is.
     let other = Sidecar::try_start(server.port, "ns", "never", 'a').unwrap().ready().await;
-    assert_eq!(other.status(&key), 401);
+    assert_eq!(other.judged(&key), 401);
     server.store("ns").initialise(Origin::Command).await.unwrap();
     sidecar.gives(&key, 401, RECOVERY).await;
     assert_eq!(sidecar.readyz().0, 200);
@@ -65,7 +68,7 @@ async fn after_a_flush_a_person_begins_anew_without_a_restart() {
     server.do_it(&["FLUSHALL"]);
     for sidecar in [&sidecar, &other] {
         reports(sidecar, "countersign store init").await;
-        assert_eq!(sidecar.status(&key), 200);
+        assert_eq!(sidecar.judged(&key), 200);
     }
     server.store("ns").initialise(Origin::Command).await.unwrap();
     for sidecar in [&sidecar, &other] {
@@ -86,12 +89,12 @@ async fn a_former_epoch_that_comes_back_is_a_fault() {
     swap(&server, ":new", ":aside");
     server.store("ns").initialise(Origin::Command).await.unwrap();
     reports(&sidecar, "the store went back to the epoch").await;
-    assert_eq!((sidecar.status(&key), sidecar.status(&new)), (401, 200));
+    assert_eq!((sidecar.judged(&key), sidecar.judged(&new)), (401, 200));
     sidecar.clock.advance(TOO_LONG);
-    assert_eq!((sidecar.status(&key), sidecar.status(&new)), (503, 503));
+    assert_eq!((sidecar.judged(&key), sidecar.judged(&new)), (503, 503));
     swap(&server, ":aside", ":new");
     sidecar.gives(&new, 200, RECOVERY).await;
-    assert_eq!(sidecar.status(&key), 401);
+    assert_eq!(sidecar.judged(&key), 401);
 }
 
 /// A sidecar, three keys, and a copy of them under the suffix `:import`, in another epoch that `continues` theirs or
@@ -119,15 +122,15 @@ async fn an_import_that_continues_the_known_epoch_un_revokes_nothing() {
     swap(&server, ":former", ":import");
     let taken = || sidecar.running.keys.mirror().applied().unwrap().position == Default::default();
     soon("the imported key set", RECOVERY, taken).await;
-    assert_eq!([0, 1, 2].map(|n| sidecar.status(&keys[n])), [401, 401, 200]);
+    assert_eq!([0, 1, 2].map(|n| sidecar.judged(&keys[n])), [401, 401, 200]);
     assert_eq!(sidecar.readyz().0, 200);
 }
 
 #[tokio::test]
 async fn an_import_of_another_key_set_is_taken_as_it_is() {
     let (server, sidecar, keys) = with_an_older_copy(false).await;
-    assert_eq!([0, 1, 2].map(|n| sidecar.status(&keys[n])), [401, 401, 200]);
+    assert_eq!([0, 1, 2].map(|n| sidecar.judged(&keys[n])), [401, 401, 200]);
     swap(&server, ":former", ":import");
     sidecar.gives(&keys[0], 200, RECOVERY).await;
-    assert_eq!([0, 1, 2].map(|n| sidecar.status(&keys[n])), [200, 200, 200]);
+    assert_eq!([0, 1, 2].map(|n| sidecar.judged(&keys[n])), [200, 200, 200]);
 }

@@ -4,6 +4,7 @@
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
 mod captures;
+mod chaos;
 mod cluster;
 mod cluster_faults;
 mod commits;
@@ -15,8 +16,11 @@ mod keks;
 mod log;
 mod outage;
 mod processes;
+mod records;
 mod replicas;
+mod resume;
 mod roles;
+mod rollback;
 mod rotation;
 mod scopes;
 mod sentinel;

@@ -94,6 +94,7 @@ async fn a_flushed_namespace_is_a_fault_not_an_empty_key_set() {
     assert_eq!(sidecar.status(&key), 200);
     sidecar.clock.advance(TOO_LONG);
     assert_eq!(sidecar.status(&key), 503);
+    assert_eq!(sidecar.metric("countersign_store_alarms_total{kind=\"epoch\"} "), Some(1.0));
     // Not initialised again by itself, although `store.init` is "if-empty": this is not its first start.
     assert_eq!(server.ask::<u64>(&["DBSIZE"]), 0);
     let refused = sidecar.write("test", key.record, Vec::new).await.unwrap_err();

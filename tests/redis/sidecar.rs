@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign::app::{self, Running, StartError};
@@ -29,6 +30,8 @@ pub(crate) const TOO_LONG: Duration = Duration::from_secs(31);
 pub(crate) struct Sidecar {
     pub(crate) running: Running,
     pub(crate) clock: Arc<ManualClock>,
+    /// Requests that the application has seen.
+    seen: Arc<AtomicU64>,
     _keks: TempDir,
 }
 
@@ -72,7 +75,8 @@ impl Sidecar {
         options: &[(&str, &str)],
     ) -> Result<Self, StartError> {
         let keks = kek_dir(&[("k1", kek)]);
-        let application = format!("http://{}", application());
+        let seen = Arc::new(AtomicU64::new(0));
+        let application = format!("http://{}", application(Arc::clone(&seen)));
         let overrides = [
             ("role", role),
             ("listener.address", "127.0.0.1:0"),
@@ -94,7 +98,7 @@ impl Sidecar {
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let token = config.role.serves_admin().then(|| Secret::from_text(TOKEN));
         let running = app::start(&config, token, Arc::clone(&clock) as Arc<dyn Clock>)?;
-        Ok(Self { running, clock, _keks: keks })
+        Ok(Self { running, clock, seen, _keks: keks })
     }
 
     pub(crate) async fn ready(self) -> Self {
@@ -177,13 +181,27 @@ impl Sidecar {
         self.running.writer.write(&actor, plan).await
     }
 
-    fn record(&self, key: &Key) -> Record {
+    pub(crate) fn record(&self, key: &Key) -> Record {
         self.running.keys.mirror().get(key.record).unwrap().record().unwrap()
     }
 
     /// The status that a holder of the key gets.
     pub(crate) fn status(&self, key: &Key) -> u16 {
         self.answer(key).0
+    }
+
+    /// The same, and nothing has reached the application unless it is 200.
+    pub(crate) fn judged(&self, key: &Key) -> u16 {
+        let before = self.seen.load(Ordering::SeqCst);
+        let status = self.status(key);
+        assert_eq!(self.seen.load(Ordering::SeqCst) - before, u64::from(status == 200), "status {status}");
+        status
+    }
+
+    /// The value of a line of `/metrics`; `None` where there is no such line.
+    pub(crate) fn metric(&self, line: &str) -> Option<f64> {
+        let text = http(self.running.ops, "/metrics", "").1;
+        text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
     }
 
     /// The status and the whole answer.
@@ -239,14 +257,16 @@ fn http(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
 }
 
 /// An application that says 200 to everything.
-fn application() -> SocketAddr {
+fn application(seen: Arc<AtomicU64>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
+            let seen = Arc::clone(&seen);
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(1..) = stream.read(&mut buffer) {
+                    seen.fetch_add(1, Ordering::SeqCst);
                     if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
                         break;
                     }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Forwards every connection to one port until it is told otherwise.
@@ -13,6 +13,8 @@ pub(crate) struct Wire {
 
 #[derive(Default)]
 struct State {
+    /// The port of the server.
+    server: AtomicU16,
     refusing: AtomicBool,
     /// Nothing arrives, and nobody is told.
     swallowing: AtomicBool,
@@ -25,13 +27,17 @@ impl Wire {
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let wire = Self { port: listener.local_addr().unwrap().port(), state: Arc::default() };
+        wire.lead_to(port);
         let state = Arc::clone(&wire.state);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if state.refusing.load(Ordering::SeqCst) {
                     continue;
                 }
-                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                let Ok(server) = TcpStream::connect(("127.0.0.1", state.server.load(Ordering::SeqCst)))
+                else {
+                    continue;
+                };
                 let questions = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 pump(questions.0, questions.1, &state, false);
                 pump(server.try_clone().unwrap(), client.try_clone().unwrap(), &state, true);
@@ -47,6 +53,11 @@ impl Wire {
         for stream in self.state.open.lock().unwrap().drain(..) {
             let _gone_already = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// New connections lead to another server.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.state.server.store(port, Ordering::SeqCst);
     }
 
     /// Closes new connections at once; those that are open stay.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::staging::{Mark, Staging};
 use countersign::store::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
-    Store, StoreError, StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    RecordSink, Store, StoreError, StoreFuture,
 };
 
 /// What it says of itself, which nobody but the log may repeat.
@@ -71,6 +71,14 @@ impl Store for Fickle {
 
     fn follow(&self, epoch: Epoch, after: Position, mac: AuditMac) -> StoreFuture<'_, Followed> {
         self.0.follow(epoch, after, mac)
+    }
+
+    fn latest(&self, limit: usize) -> StoreFuture<'_, Vec<LogEntry>> {
+        self.0.latest(limit)
+    }
+
+    fn holds(&self, position: Position, mac: AuditMac) -> StoreFuture<'_, bool> {
+        self.0.holds(position, mac)
     }
 
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position> {

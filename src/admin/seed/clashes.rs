@@ -53,7 +53,8 @@ impl Planner<'_> {
         let now = self.writer.now();
         let mut tried: HashMap<Uuid, usize> = HashMap::new();
         let declared = |id: Uuid| self.declared.contains(&RecordKey { kind: Kind::WebhookKey, id });
-        let others = self.stored.keys.iter().filter(|key| !gone.contains(&key.meta.id) && !declared(key.meta.id));
+        let others =
+            self.stored.keys.iter().filter(|key| !gone.contains(&key.meta.id) && !declared(key.meta.id));
         for key in others.chain(self.keys.iter().map(|(_, key, _)| key)) {
             if is_tried_unnamed(key, now) {
                 *tried.entry(key.workspace_id).or_default() += 1;

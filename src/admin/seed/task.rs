@@ -141,7 +141,10 @@ impl SeedTask {
                 self.refuse(vec![why]);
                 false
             }
-            Err(error @ (WriteError::Conflict(_) | WriteError::OutOfScope(_) | WriteError::NewerSchema { .. })) => {
+            Err(
+                error
+                @ (WriteError::Conflict(_) | WriteError::OutOfScope(_) | WriteError::NewerSchema { .. }),
+            ) => {
                 self.refuse(vec![format!("what it declares does not fit what is stored: {error}")]);
                 false
             }

@@ -30,8 +30,8 @@ use self::file::StoreFile;
 use super::fleet::Presence;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
-    Store, StoreError, StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    RecordSink, Store, StoreError, StoreFuture,
 };
 
 /// How long `follow` waits for news: the heartbeat of whoever follows.
@@ -182,6 +182,16 @@ impl Store for EmbeddedStore {
             let _news_or_heartbeat = tokio::time::timeout(HEARTBEAT, news.changed()).await;
             self.entries(epoch, after, mac).await
         })
+    }
+
+    fn latest(&self, limit: usize) -> StoreFuture<'_, Vec<LogEntry>> {
+        Box::pin(self.blocking(move |inner| inner.file.run(|database| read::latest(database, limit))))
+    }
+
+    fn holds(&self, position: Position, mac: AuditMac) -> StoreFuture<'_, bool> {
+        Box::pin(
+            self.blocking(move |inner| inner.file.run(|database| read::is_past(database, position, mac))),
+        )
     }
 
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position> {

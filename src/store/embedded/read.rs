@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::schema;
 use super::tables::{self, AUDIT, LOG, META, META_HEAD, RECORDS};
 use crate::keys::record::RecordKey;
-use crate::store::{AuditEntry, AuditLink, AuditMac, Epoch, Followed, Head, Position, StoreError};
+use crate::store::{AuditEntry, AuditLink, AuditMac, Epoch, Followed, Head, LogEntry, Position, StoreError};
 
 /// Records that a snapshot hands over at a time.
 const SNAPSHOT_BATCH: usize = 1024;
@@ -96,6 +96,31 @@ pub(super) fn count(database: &Database) -> Result<u64, Fault> {
     let reading = database.begin_read()?;
     head_in(&reading)?;
     Ok(reading.open_table(RECORDS)?.len()?)
+}
+
+/// The latest entries of the log, oldest first.
+pub(super) fn latest(database: &Database, limit: usize) -> Result<Vec<LogEntry>, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    let mut entries = Vec::new();
+    for stored in reading.open_table(LOG)?.iter()?.rev().take(limit) {
+        let (sequence, entry) = stored?;
+        entries.push(tables::log_entry(sequence.value(), entry.value())?);
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
+/// Whether there was a commit at this place with this MAC.
+pub(super) fn is_past(database: &Database, position: Position, mac: AuditMac) -> Result<bool, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    if position == Position::default() {
+        return Ok(true);
+    }
+    let Some(event) = reading.open_table(AUDIT)?.get(position.major)? else { return Ok(false) };
+    let (stored, _) = tables::split::<32>(event.value(), "an audit event")?;
+    Ok(position.minor == 0 && stored == mac.0)
 }
 
 /// Whether the commit with this link is in the file, at the head or under later ones.

@@ -79,6 +79,32 @@ async fn resume(link: &Link, former: Option<Tail>, at: Head) -> Result<Option<Ta
     Ok(Some(Tail { connection, at, checked, resumed: true }))
 }
 
+/// The latest entries, oldest first.
+pub(super) async fn latest(link: &Link, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+    read::head(link).await?;
+    let key = &link.names.log;
+    let mut range = redis::cmd("XREVRANGE");
+    range.arg(key).arg("+").arg("-").arg("COUNT").arg(limit);
+    let found = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
+    let mut entries: Vec<LogEntry> = Vec::with_capacity(found.len());
+    let mut next = None;
+    for entry in found {
+        // Backwards: each must be what the one after it says that it follows on.
+        let Some((before, read)) =
+            entry.mac("p").and_then(|before| Some((before, read_entry(&entry, before)?)))
+        else {
+            break;
+        };
+        if next.is_some_and(|next| next != read.mac) {
+            break;
+        }
+        next = Some(before);
+        entries.push(read);
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
 impl Tail {
     /// The next entries; `None` where they do not follow on what was applied.
     async fn news(&mut self, link: &Link) -> Result<Option<Vec<LogEntry>>, StoreError> {

@@ -41,8 +41,8 @@ use super::fleet::SCHEMA;
 use super::seal::Keyring;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, Origin, Position, RecordSink,
-    Store, StoreError, StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    RecordSink, Store, StoreError, StoreFuture,
 };
 use crate::config::RedisConfig;
 use connection::Connection;
@@ -170,6 +170,14 @@ impl Store for RedisStore {
 
     fn follow(&self, epoch: Epoch, after: Position, mac: AuditMac) -> StoreFuture<'_, Followed> {
         Box::pin(follow::follow(&self.link, &self.tail, epoch, after, mac))
+    }
+
+    fn latest(&self, limit: usize) -> StoreFuture<'_, Vec<LogEntry>> {
+        Box::pin(follow::latest(&self.link, limit))
+    }
+
+    fn holds(&self, position: Position, mac: AuditMac) -> StoreFuture<'_, bool> {
+        Box::pin(read::holds(&self.link, position, mac))
     }
 
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position> {

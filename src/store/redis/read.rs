@@ -13,7 +13,9 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::forms::{self, damaged};
 use super::link::{Link, run};
-use crate::store::{AuditEntry, AuditLink, Epoch, Head, Life, Origin, Position, RecordSink, StoreError};
+use crate::store::{
+    AuditEntry, AuditLink, AuditMac, Epoch, Head, Life, Origin, Position, RecordSink, StoreError,
+};
 
 /// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.
 const BATCH: usize = 1000;
@@ -138,6 +140,24 @@ pub(super) async fn place_of(link: &Link, audit: &AuditLink) -> Result<Option<Po
     range.arg(key).arg("+").arg("-").arg("COUNT").arg(SEARCHED);
     let entries = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
     Ok(entries.iter().find(|entry| entry.mac("m") == Some(audit.mac)).map(|entry| entry.position))
+}
+
+/// Whether there was a commit at this place with this MAC. The audit log is never trimmed; where somebody has deleted
+/// it, the change log may know.
+pub(super) async fn holds(link: &Link, position: Position, mac: AuditMac) -> Result<bool, StoreError> {
+    if position == Position::default() {
+        return Ok(true);
+    }
+    let place = forms::position_text(position);
+    for key in [&link.names.log, &link.names.audit] {
+        let mut range = redis::cmd("XRANGE");
+        range.arg(key).arg(&place).arg(&place);
+        let found = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
+        if found.first().and_then(|entry| entry.mac("m")) == Some(mac) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What a namespace without an epoch is: empty, or somebody else's.

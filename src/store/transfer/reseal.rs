@@ -36,7 +36,8 @@ pub(super) fn open(key: RecordKey, envelope: &[u8], from: Side<'_>) -> Result<Op
         return Err("the record's id is not the one it is stored under".to_owned());
     }
     let mut value: Value = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-    let mut keks: BTreeSet<String> = Keyring::kek_unverified(envelope).map(str::to_owned).into_iter().collect();
+    let mut keks: BTreeSet<String> =
+        Keyring::kek_unverified(envelope).map(str::to_owned).into_iter().collect();
     walk(&mut value, String::new(), &mut |pointer, sealed| {
         let place =
             SealPlace { namespace: from.namespace, key, field: field(pointer)?, version: sealed.version };

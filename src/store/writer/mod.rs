@@ -8,6 +8,7 @@
 //! - when [`Writer::write`] returns, the change and its audit event are durable, and the next request at
 //!   this replica is judged by them.
 
+mod applied;
 mod census;
 mod plan;
 mod reseal;
@@ -22,11 +23,14 @@ use uuid::Uuid;
 use super::{AuditLink, Change, Op, Store, StoreError};
 use crate::clock::{Clock, UnixMillis};
 use crate::keys::decode::Decoder;
+use crate::keys::history::Mark;
+use crate::keys::loss::Restoration;
 use crate::keys::mirror::Mirror;
 use crate::keys::record::{Record, RecordKey};
 use crate::store::fleet::Fleet;
 use crate::store::seal::Keyring;
 
+use applied::{Applied, removal};
 pub use census::{Census, Under};
 pub use plan::{Actor, Edit, Event, Plan, Resource, Severity, WriteError};
 pub use reseal::Resealed;
@@ -140,7 +144,9 @@ impl Writer {
             let mac = self.decoder.keyring().audit_mac(&head.mac, &event);
             let link = AuditLink { previous: head.mac, mac, event: Arc::from(event) };
             match self.store.commit(change, link).await {
-                Ok(_) => {
+                Ok(position) => {
+                    let touched = applied.iter().map(Applied::touched).collect();
+                    self.mirror.mark_committed(head.epoch, Mark { position, mac, touched });
                     let written = applied.iter().filter_map(Applied::record).cloned().collect();
                     self.apply(applied);
                     return Ok((plan.output, written));
@@ -200,11 +206,30 @@ impl Writer {
                 }
                 Edit::Delete(record) => removal(record.key(), record.meta().revision, record.claims()),
                 Edit::Remove { key, revision, releases } => removal(key, revision, releases),
+                Edit::Restore(restoration) => self.restore(restoration)?,
             };
             change.ops.push(op);
             applied.push(effect);
         }
         Ok((change, applied))
+    }
+
+    /// The record at the revision that was seen of it, or its removal at that.
+    fn restore<E>(&self, lost: Restoration) -> Result<(Op, Applied), WriteError<E>> {
+        let Restoration { key, record, revision, stored, claims: held } = lost;
+        match (record, stored) {
+            (Some(mut record), expected) => {
+                record.meta_mut().revision = revision;
+                let wanted = record.claims();
+                let claims = wanted.iter().filter(|claim| !held.contains(claim)).cloned().collect();
+                let releases = held.into_iter().filter(|claim| !wanted.contains(claim)).collect();
+                self.put(record, expected, claims, releases)
+            }
+            (None, stored) => {
+                let expected = stored.unwrap_or(0);
+                Ok((Op::Delete { key, revision, expected, releases: held }, Applied::Removed(key, revision)))
+            }
+        }
     }
 
     fn put<E>(
@@ -267,26 +292,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// What a committed operation means for the mirror.
-enum Applied {
-    Written(Box<Record>),
-    Removed(RecordKey, u64),
-}
-
-impl Applied {
-    fn record(&self) -> Option<&Record> {
-        match self {
-            Self::Written(record) => Some(record),
-            Self::Removed(..) => None,
-        }
-    }
-}
-
-fn removal(key: RecordKey, expected: u64, releases: Vec<String>) -> (Op, Applied) {
-    let revision = expected.saturating_add(1);
-    (Op::Delete { key, revision, expected, releases }, Applied::Removed(key, revision))
 }
 
 fn unavailable<E>(error: StoreError) -> WriteError<E> {

@@ -5,6 +5,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::keys::loss::Restoration;
 use crate::keys::record::{Record, RecordKey};
 use crate::store::{Conflict, Epoch};
 
@@ -37,6 +38,8 @@ pub enum Edit {
         /// Unique values that it may hold; a store releases only those that this very record holds.
         releases: Vec<String>,
     },
+    /// What the store has lost, as it was, revision included.
+    Restore(Restoration),
 }
 
 /// How much an audit event matters to a reviewer.
@@ -58,6 +61,7 @@ impl Edit {
                 record.key()
             }
             Self::Remove { key, .. } => *key,
+            Self::Restore(restoration) => restoration.key,
         }
     }
 }

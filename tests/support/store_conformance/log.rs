@@ -43,6 +43,29 @@ pub(crate) async fn the_log_replays_every_commit_in_order(store: &Arc<dyn Store>
     assert_eq!(rest, entries[1..]);
 }
 
+pub(crate) async fn a_store_knows_its_own_past(store: &Arc<dyn Store>) {
+    let epoch = store.init().await.unwrap();
+    let (start, none) = (Position::default(), AuditMac::default());
+    assert!(store.holds(start, none).await.unwrap());
+    assert_eq!(store.latest(10).await.unwrap(), []);
+    for n in 1..=5 {
+        commit_ops(store, [put(workspace(n), 1)]).await;
+    }
+    let entries = log_after(store, epoch, start, none).await;
+    for entry in &entries {
+        assert!(store.holds(entry.position, entry.mac).await.unwrap());
+        assert!(
+            !store.holds(entry.position, AuditMac([7; 32])).await.unwrap(),
+            "another entry at this place"
+        );
+    }
+    let last = entries[4].position;
+    let beyond = Position { major: last.major + 1, ..last };
+    assert!(!store.holds(beyond, entries[4].mac).await.unwrap());
+    assert_eq!(store.latest(10).await.unwrap(), entries);
+    assert_eq!(store.latest(2).await.unwrap(), entries[3..]);
+}
+
 pub(crate) async fn a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end(
     store: &Arc<dyn Store>,
 ) {

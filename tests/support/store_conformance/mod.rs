@@ -30,7 +30,7 @@ pub(crate) use commits::{
 };
 pub(crate) use log::{
     a_change_of_nothing_is_still_audited, a_follower_that_waits_gets_the_next_commit,
-    a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end,
+    a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end, a_store_knows_its_own_past,
     audit_events_come_back_in_order, concurrent_writers_keep_one_unbroken_chain,
     following_another_epoch_is_refused, following_from_an_unknown_place_is_a_gap,
     following_with_nothing_new_gives_an_empty_answer, the_log_replays_every_commit_in_order,
@@ -74,6 +74,7 @@ macro_rules! store_conformance {
             a_change_of_nothing_is_still_audited
             the_log_replays_every_commit_in_order
             a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end
+            a_store_knows_its_own_past
             following_with_nothing_new_gives_an_empty_answer
             a_follower_that_waits_gets_the_next_commit
             following_from_an_unknown_place_is_a_gap

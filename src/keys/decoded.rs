@@ -1,0 +1,120 @@
+//! What the mirror asks of a decoded record: its revision, where it belongs, what finds it.
+//!
+//! Not the decoding (`decode.rs`). Invariant: what a damaged record claims is given only as a claim.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::decode::Decoded;
+use super::entry::{IntegrationEntry, KeyEntry, Usage};
+use super::indexes::Held;
+use super::record::{ApiKeyDigest, Kind, Record, Workspace};
+
+impl Decoded {
+    /// The revision, as far as it can be read.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Workspace(record) => record.meta.revision,
+            Self::Key(entry) => entry.record.meta.revision,
+            Self::Integration(entry) => entry.record.meta.revision,
+            Self::Damaged(damaged) => damaged.revision,
+        }
+    }
+
+    /// The workspace that it belongs to.
+    #[must_use]
+    pub fn workspace(&self) -> Option<Uuid> {
+        match self {
+            Self::Workspace(_) => None,
+            Self::Key(entry) => Some(entry.record.workspace_id),
+            Self::Integration(entry) => entry.record.workspace_id,
+            Self::Damaged(damaged) => damaged.workspace,
+        }
+    }
+
+    /// The record as stored; `None` where it is damaged.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        match self {
+            Self::Workspace(record) => Some(Record::Workspace(Workspace::clone(record))),
+            Self::Key(entry) => Some(Record::WebhookKey(entry.record.record())),
+            Self::Integration(entry) => Some(Record::Integration(entry.record.clone())),
+            Self::Damaged(_) => None,
+        }
+    }
+
+    /// Whether somebody has switched it off.
+    pub(super) fn is_switched_off(&self) -> bool {
+        match self {
+            Self::Key(entry) => !entry.record.is_active,
+            Self::Integration(entry) => !entry.record.is_active,
+            Self::Workspace(_) | Self::Damaged(_) => false,
+        }
+    }
+
+    pub(super) fn as_key(&self) -> Option<Held<KeyEntry>> {
+        match self {
+            Self::Key(entry) => Some(Held::Intact(Arc::clone(entry))),
+            Self::Damaged(damaged) if damaged.key.kind == Kind::WebhookKey => Some(Held::Damaged),
+            _ => None,
+        }
+    }
+
+    pub(super) fn api_key_entries(&self) -> Vec<(ApiKeyDigest, Held<KeyEntry>)> {
+        match self {
+            Self::Key(entry) => {
+                let previous = entry.record.previous().and_then(|previous| previous.api_key);
+                std::iter::once(entry.record.api_key)
+                    .chain(previous)
+                    .map(|digest| (digest, Held::Intact(Arc::clone(entry))))
+                    .collect()
+            }
+            Self::Damaged(damaged) => {
+                damaged.api_keys.iter().map(|digest| (*digest, Held::Damaged)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn integration_entry(&self) -> Option<(String, Held<IntegrationEntry>)> {
+        match self {
+            Self::Integration(entry) => Some((entry.record.name.clone(), Held::Intact(Arc::clone(entry)))),
+            Self::Damaged(damaged) => damaged.name.clone().map(|name| (name, Held::Damaged)),
+            _ => None,
+        }
+    }
+
+    /// The same, counting on where the earlier entry of this record stopped.
+    pub(super) fn with_usage_of(self, known: Option<&Self>) -> Self {
+        match (self, known) {
+            (Self::Key(mut entry), Some(Self::Key(known))) => {
+                // An entry that is held already is the known one: it did not change.
+                if let Some(fresh) = Arc::get_mut(&mut entry) {
+                    let previous = fresh.record.previous().zip(known.record.previous());
+                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
+                    fresh.carry(carried(known.usage(), same));
+                }
+                Self::Key(entry)
+            }
+            (Self::Integration(mut entry), Some(Self::Integration(known))) => {
+                if let Some(fresh) = Arc::get_mut(&mut entry) {
+                    let previous = fresh.record.previous.as_ref().zip(known.record.previous.as_ref());
+                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
+                    fresh.usage = carried(&known.usage, same);
+                }
+                Self::Integration(entry)
+            }
+            (fresh, _) => fresh,
+        }
+    }
+}
+
+/// The use of a record so far; that of replaced values goes on only where they are the same ones still.
+fn carried(usage: &Arc<Usage>, same_previous: bool) -> Arc<Usage> {
+    if !same_previous {
+        usage.forget_previous();
+    }
+    Arc::clone(usage)
+}
