@@ -165,6 +165,9 @@ impl StoreFile {
         if let Some(draft) = draft {
             self.publish(&draft)?;
         }
+        if create == Create::IfMissing {
+            self.sweep();
+        }
         slot.opened = Some(Opened { database, identity: identity(&metadata) });
         slot.generation += 1;
         Ok(())
@@ -210,12 +213,11 @@ impl StoreFile {
             Err(_) => fs::rename(&draft.0, &self.path).map_err(|fault| self.io(&fault))?,
         }
         // Without this a power cut could take a new file with every commit in it.
-        self.sync_parent()?;
-        self.sweep();
-        Ok(())
+        self.sync_parent()
     }
 
-    /// Removes what was left half made; whoever is at one now comes too late.
+    /// Removes what was left half made, by one that was killed just after it had published too; whoever is at one now
+    /// comes too late.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(self.parent()) else { return };
         let ours = self.path.file_name().unwrap_or_default().as_encoded_bytes();
