@@ -81,8 +81,11 @@ impl Sync {
             Judged::Outside { .. } => {}
         };
         let head = self.store.snapshot(&mut sink).await?;
-        if head.epoch != found {
-            return Err(StoreError::OtherEpoch { found: head.epoch.0, expected: found.0 }.into());
+        // Asked again at the end: a namespace may be replaced while it is read, and its records be of two.
+        for epoch in [head.epoch, self.store.life().await?.epoch] {
+            if epoch != found {
+                return Err(StoreError::OtherEpoch { found: epoch.0, expected: found.0 }.into());
+            }
         }
         let rollback = match adoption {
             Adoption::Same => self.rollback(head).await?,
