@@ -16,7 +16,7 @@ use super::mirror::Rollback;
 use super::record::RecordKey;
 use super::ring::KeyRing;
 use super::sync::Sync;
-use crate::store::{Epoch, Followed, Head, LogEntry, Logged, StoreError};
+use crate::store::{Followed, Head, Life, LogEntry, Logged, StoreError};
 
 /// Records that a message names; of the rest it says how many.
 const NAMED: usize = 20;
@@ -53,8 +53,8 @@ impl Fault {
 }
 
 impl Sync {
-    /// The epoch that stands, and what it is to us.
-    pub(super) async fn adopt(&self, lineage: &Lineage) -> Result<(Epoch, Adoption), Fault> {
+    /// The life that stands, and what it is to us.
+    pub(super) async fn adopt(&self, lineage: &Lineage) -> Result<(Life, Adoption), Fault> {
         let life = match self.store.life().await {
             Err(StoreError::Uninitialised) if self.initialise && lineage.is_empty() => {
                 let epoch = self.store.init().await?;
@@ -63,12 +63,13 @@ impl Sync {
             }
             life => life?,
         };
-        Ok((life.epoch, lineage.judge(life)?))
+        Ok((life, lineage.judge(life)?))
     }
 
     /// Reads the key set and swaps it in.
     pub(super) async fn load(&self, lineage: &mut Lineage) -> Result<Head, Fault> {
-        let (found, adoption) = self.adopt(lineage).await?;
+        let (life, adoption) = self.adopt(lineage).await?;
+        let found = life.epoch;
         let mut records: Vec<(RecordKey, Decoded)> = Vec::new();
         // What is held and was moved out of scope: only of these must the revision be remembered.
         let mut left: Vec<(RecordKey, u64)> = Vec::new();
@@ -115,7 +116,7 @@ impl Sync {
             self.report_losses(&kept);
         }
         mirror.recall(past, &removals);
-        lineage.take(head.epoch);
+        lineage.take(life, adoption);
         self.ring.alarms().resynced(cause);
         self.ring.record_contact();
         self.readiness.set_loaded();
