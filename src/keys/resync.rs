@@ -5,7 +5,7 @@
 //! went back further than is remembered here is a fault, because nobody could tell what was deleted in it from what
 //! it never had; a record that cannot be used is named once, not at each rebuild.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::adoption::{Adoption, Lineage, Refusal};
@@ -82,6 +82,7 @@ impl Sync {
             Judged::Outside { .. } => {}
         };
         let head = self.store.snapshot(&mut sink).await?;
+        self.identify(&mut records).await?;
         if head.epoch != found {
             return Err(StoreError::OtherEpoch { found: head.epoch.0, expected: found.0 }.into());
         }
@@ -123,6 +124,22 @@ impl Sync {
         self.readiness.set_store_well();
         tracing::info!(store = %self.store.describe(), records = count, cause = cause.name(), "keys loaded");
         Ok(head)
+    }
+
+    /// Asks the store whose the records are that cannot be read, so that their callers get 503 and no 401.
+    async fn identify(&self, records: &mut [(RecordKey, Decoded)]) -> Result<(), StoreError> {
+        let damaged = records.iter().filter(|(_, decoded)| matches!(decoded, Decoded::Damaged(_)));
+        let damaged: BTreeSet<RecordKey> = damaged.map(|(key, _)| *key).collect();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let claims = self.store.claims_of(damaged).await?;
+        for (key, decoded) in records {
+            if let Some(claims) = claims.get(key) {
+                decoded.learn(claims);
+            }
+        }
+        Ok(())
     }
 
     /// What the store has lost of what was seen of this epoch; `None` where it has it all.

@@ -1,12 +1,14 @@
 //! A store that reads, and writes only while it is told to; and that another sidecar may join.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::keys::record::RecordKey;
 use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::staging::{Mark, Staging};
 use countersign::store::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
     RecordSink, Store, StoreError, StoreFuture,
 };
 
@@ -109,6 +111,10 @@ impl Store for Fickle {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         self.0.audit(after, limit)
+    }
+
+    fn claims_of(&self, holders: BTreeSet<RecordKey>) -> StoreFuture<'_, Claims> {
+        self.0.claims_of(holders)
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {
