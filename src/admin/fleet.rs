@@ -21,11 +21,11 @@ use super::problem::Problem;
 use crate::keys::mirror::Mirror;
 use crate::keys::record::RecordKey;
 use crate::store::fleet::{Presence, SCHEMA, Sidecar};
-use crate::store::writer::{Census, Event, Plan, Resealed, Resource, Severity};
+use crate::store::writer::{Census, Event, Plan, RESEALED_AT_ONCE, Resealed, Resource, Severity};
 use crate::store::{Epoch, StoreError};
 
-/// Records of one call of `rotate`: a second or so of work.
-const AT_MOST: usize = 1000;
+/// Batches of one call of `rotate`: a second or so of work.
+const BATCHES: usize = 10;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,16 +77,7 @@ pub(super) async fn rotate(
     if state.writer.is_scoped() {
         return Err(Problem::conflict("this sidecar holds its [scope] only; ask one that holds everything"));
     }
-    let reasons: Vec<String> =
-        live(&state).await?.iter().filter_map(|sidecar| against_sealing_with(sidecar, &to)).collect();
-    if !reasons.is_empty() {
-        let detail =
-            "live sidecars could not open what is sealed with that key, or would seal with another one";
-        return Err(Problem::conflict_by("/to", "sidecar", detail, reasons));
-    }
-    let resealed = state.writer.reseal(&call.actor, AT_MOST).await;
-    let Resealed { records, secrets, remaining, left, done } =
-        resealed.map_err(|error| change::not_written(&call, error))?;
+    let Resealed { records, secrets, remaining, left, done } = reseal(&state, &call, &to).await?;
     let mut answer = serde_json::Map::new();
     let mut say = |name: &str, value: Value| drop(answer.insert(name.to_owned(), value));
     say("to", to.as_str().into());
@@ -101,6 +92,31 @@ pub(super) async fn rotate(
         say("items", under(&state, &census));
     }
     Ok(axum::Json(answer).into_response())
+}
+
+/// Re-seals some batches, each only while no live sidecar is in the way: one may start meanwhile.
+async fn reseal(state: &AdminState, call: &Call, to: &str) -> Result<Resealed, Problem> {
+    let mut sum = Resealed::default();
+    for _ in 0..BATCHES {
+        let live = live(state).await?;
+        let reasons: Vec<String> =
+            live.iter().filter_map(|sidecar| against_sealing_with(sidecar, to)).collect();
+        if !reasons.is_empty() {
+            let detail =
+                "live sidecars could not open what is sealed with that key, or would seal with another one";
+            return Err(Problem::conflict_by("/to", "sidecar", detail, reasons));
+        }
+        let batch = state.writer.reseal(&call.actor, RESEALED_AT_ONCE).await;
+        let Resealed { records, secrets, remaining, left, done } =
+            batch.map_err(|error| change::not_written(call, error))?;
+        sum.records += records;
+        sum.secrets += secrets;
+        (sum.remaining, sum.left, sum.done) = (remaining, left, done);
+        if remaining == 0 {
+            break;
+        }
+    }
+    Ok(sum)
 }
 
 /// `POST /api/store/migrate`

@@ -3,7 +3,8 @@
 //! Not the taking (`sync.rs`). A namespace that was flushed, restored or made anew must never become "all keys
 //! are unknown" because of an accident, and must become what a person decided without a restart. Invariants: the
 //! key set that is known goes only where a person said so; a former epoch never comes back, since only a
-//! restored older backup could bring it.
+//! restored older backup could bring it; of an export that is imported once more, nothing is forgotten that was
+//! seen since, whichever of its imports is known.
 
 use crate::store::{Epoch, Life, Origin};
 
@@ -16,7 +17,8 @@ pub enum Adoption {
     Same,
     /// Somebody initialised it: what was known goes.
     Anew,
-    /// Somebody imported the key set of the epoch that is known: what was seen at a higher revision stays.
+    /// Somebody imported the key set that is known, as it was in this epoch or in an earlier one of its: what was seen
+    /// at a higher revision stays.
     Continued,
 }
 
@@ -54,6 +56,8 @@ pub enum Refusal {
 pub struct Lineage {
     known: Option<Epoch>,
     former: Vec<Epoch>,
+    /// Those that the known key set comes from, by one import after another.
+    behind: Vec<Epoch>,
 }
 
 impl Lineage {
@@ -72,16 +76,26 @@ impl Lineage {
         }
         match life.origin {
             Origin::Start => Err(Refusal::Accident { found, known }),
-            Origin::Import { continues } if continues == Some(known) => Ok(Adoption::Continued),
+            Origin::Import { continues: Some(epoch) } if epoch == known || self.behind.contains(&epoch) => {
+                Ok(Adoption::Continued)
+            }
             Origin::Command | Origin::Import { .. } => Ok(Adoption::Anew),
         }
     }
 
-    /// Notes that the key set of this epoch has been taken.
-    pub fn take(&mut self, epoch: Epoch) {
-        if self.known != Some(epoch) {
-            self.former.extend(self.known.replace(epoch));
+    /// Notes that this key set has been taken, as it was judged to be.
+    pub fn take(&mut self, life: Life, adoption: Adoption) {
+        if adoption == Adoption::Same {
+            return;
         }
+        let replaced = self.known.replace(life.epoch);
+        self.former.extend(replaced);
+        if adoption == Adoption::Continued {
+            self.behind.extend(replaced);
+        } else {
+            self.behind.clear();
+        }
+        self.behind.extend(life.origin.continues());
     }
 
     /// Whether nothing was taken yet.
@@ -97,11 +111,24 @@ mod tests {
 
     const KNOWN: Epoch = Epoch(uuid::Uuid::from_u128(1));
     const OTHER: Epoch = Epoch(uuid::Uuid::from_u128(2));
+    const THIRD: Epoch = Epoch(uuid::Uuid::from_u128(3));
+    const FOURTH: Epoch = Epoch(uuid::Uuid::from_u128(4));
 
     fn knowing(epochs: &[Epoch]) -> Lineage {
-        let mut lineage = Lineage::default();
-        epochs.iter().for_each(|epoch| lineage.take(*epoch));
+        let begun = epochs.iter().map(|epoch| (*epoch, Origin::Command));
+        begun.fold(Lineage::default(), |lineage, (epoch, origin)| after(lineage, epoch, origin))
+    }
+
+    /// The lineage once this has been judged and taken.
+    fn after(mut lineage: Lineage, epoch: Epoch, origin: Origin) -> Lineage {
+        let life = Life { epoch, origin };
+        let adoption = lineage.judge(life).unwrap();
+        lineage.take(life, adoption);
         lineage
+    }
+
+    fn import_of(epoch: Epoch) -> Origin {
+        Origin::Import { continues: Some(epoch) }
     }
 
     fn judged(lineage: &Lineage, epoch: Epoch, origin: Origin) -> Result<Adoption, Refusal> {
@@ -138,6 +165,30 @@ mod tests {
             judged(&lineage, OTHER, Origin::Import { continues: Some(KNOWN) }),
             Ok(Adoption::Continued)
         );
+    }
+
+    #[test]
+    fn an_export_that_is_imported_once_more_continues_what_is_known() {
+        let once = after(knowing(&[KNOWN]), OTHER, import_of(KNOWN));
+        assert_eq!(judged(&once, THIRD, import_of(KNOWN)), Ok(Adoption::Continued));
+        assert_eq!(judged(&once, THIRD, import_of(OTHER)), Ok(Adoption::Continued));
+        let twice = after(once, THIRD, import_of(KNOWN));
+        for epoch in [KNOWN, OTHER, THIRD] {
+            assert_eq!(judged(&twice, FOURTH, import_of(epoch)), Ok(Adoption::Continued));
+        }
+        // One that started after the first import has never seen the epoch of the export.
+        let late = after(Lineage::default(), OTHER, import_of(KNOWN));
+        assert_eq!(judged(&late, THIRD, import_of(KNOWN)), Ok(Adoption::Continued));
+        assert_eq!(judged(&late, THIRD, import_of(FOURTH)), Ok(Adoption::Anew));
+    }
+
+    #[test]
+    fn what_was_begun_anew_continues_nothing_of_before() {
+        let anew = after(after(knowing(&[KNOWN]), OTHER, import_of(KNOWN)), THIRD, Origin::Command);
+        for epoch in [KNOWN, OTHER] {
+            assert_eq!(judged(&anew, FOURTH, import_of(epoch)), Ok(Adoption::Anew));
+        }
+        assert_eq!(judged(&anew, FOURTH, import_of(THIRD)), Ok(Adoption::Continued));
     }
 
     #[test]

@@ -86,6 +86,24 @@ impl Decoded {
         }
     }
 
+    /// Takes in what the store says that this damaged record holds, which another form of it may have said otherwise.
+    pub(super) fn learn(&mut self, claims: &[String]) {
+        let Self::Damaged(damaged) = self else { return };
+        for (what, value) in claims.iter().filter_map(|claim| claim.split_once('/')) {
+            match what {
+                "api-key" => {
+                    let digest = data_encoding::HEXLOWER.decode(value.as_bytes()).ok();
+                    let digest =
+                        digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok()).map(ApiKeyDigest);
+                    let new = digest.filter(|digest| !damaged.api_keys.contains(digest));
+                    damaged.api_keys.extend(new);
+                }
+                "integration-name" => damaged.name = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+    }
+
     /// The same, counting on where the earlier entry of this record stopped.
     pub(super) fn with_usage_of(self, known: Option<&Self>) -> Self {
         match (self, known) {

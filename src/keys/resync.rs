@@ -5,7 +5,7 @@
 //! went back further than is remembered here is a fault, because nobody could tell what was deleted in it from what
 //! it never had; a record that cannot be used is named once, not at each rebuild.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::adoption::{Adoption, Lineage, Refusal};
@@ -16,7 +16,7 @@ use super::mirror::Rollback;
 use super::record::RecordKey;
 use super::ring::KeyRing;
 use super::sync::Sync;
-use crate::store::{Epoch, Followed, Head, LogEntry, Logged, StoreError};
+use crate::store::{Followed, Head, Life, LogEntry, Logged, StoreError};
 
 /// Records that a message names; of the rest it says how many.
 const NAMED: usize = 20;
@@ -53,8 +53,8 @@ impl Fault {
 }
 
 impl Sync {
-    /// The epoch that stands, and what it is to us.
-    pub(super) async fn adopt(&self, lineage: &Lineage) -> Result<(Epoch, Adoption), Fault> {
+    /// The life that stands, and what it is to us.
+    pub(super) async fn adopt(&self, lineage: &Lineage) -> Result<(Life, Adoption), Fault> {
         let life = match self.store.life().await {
             Err(StoreError::Uninitialised) if self.initialise && lineage.is_empty() => {
                 let epoch = self.store.init().await?;
@@ -63,12 +63,13 @@ impl Sync {
             }
             life => life?,
         };
-        Ok((life.epoch, lineage.judge(life)?))
+        Ok((life, lineage.judge(life)?))
     }
 
     /// Reads the key set and swaps it in.
     pub(super) async fn load(&self, lineage: &mut Lineage) -> Result<Head, Fault> {
-        let (found, adoption) = self.adopt(lineage).await?;
+        let (life, adoption) = self.adopt(lineage).await?;
+        let found = life.epoch;
         let mut records: Vec<(RecordKey, Decoded)> = Vec::new();
         // What is held and was moved out of scope: only of these must the revision be remembered.
         let mut left: Vec<(RecordKey, u64)> = Vec::new();
@@ -81,6 +82,7 @@ impl Sync {
             Judged::Outside { .. } => {}
         };
         let head = self.store.snapshot(&mut sink).await?;
+        self.identify(&mut records).await?;
         // Asked again at the end: a namespace may be replaced while it is read, and its records be of two.
         for epoch in [head.epoch, self.store.life().await?.epoch] {
             if epoch != found {
@@ -118,13 +120,29 @@ impl Sync {
             self.report_losses(&kept);
         }
         mirror.recall(past, &removals);
-        lineage.take(head.epoch);
+        lineage.take(life, adoption);
         self.ring.alarms().resynced(cause);
         self.ring.record_contact();
         self.readiness.set_loaded();
         self.readiness.set_store_well();
         tracing::info!(store = %self.store.describe(), records = count, cause = cause.name(), "keys loaded");
         Ok(head)
+    }
+
+    /// Asks the store whose the records are that cannot be read, so that their callers get 503 and no 401.
+    async fn identify(&self, records: &mut [(RecordKey, Decoded)]) -> Result<(), StoreError> {
+        let damaged = records.iter().filter(|(_, decoded)| matches!(decoded, Decoded::Damaged(_)));
+        let damaged: BTreeSet<RecordKey> = damaged.map(|(key, _)| *key).collect();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let claims = self.store.claims_of(damaged).await?;
+        for (key, decoded) in records {
+            if let Some(claims) = claims.get(key) {
+                decoded.learn(claims);
+            }
+        }
+        Ok(())
     }
 
     /// What the store has lost of what was seen of this epoch; `None` where it has it all.

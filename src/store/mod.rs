@@ -8,6 +8,7 @@
 //! - a namespace without its epoch is a fault, never an empty key set.
 
 pub mod capture;
+mod conflict;
 pub mod embedded;
 mod epoch;
 pub mod fleet;
@@ -20,6 +21,7 @@ pub mod staging;
 pub mod transfer;
 pub mod writer;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use uuid::Uuid;
 use self::staging::{Mark, Staging};
 use crate::keys::record::RecordKey;
 
+pub use conflict::Conflict;
 pub use epoch::{Epoch, Life, Origin};
 pub use log::{AuditMac, Followed, Head, LogEntry, Logged, Position};
 
@@ -39,6 +42,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A boxed future: what a method of a trait object returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Unique values by the record that holds them.
+pub type Claims = BTreeMap<RecordKey, Vec<String>>;
 
 /// What one record becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +186,12 @@ pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// As [`Store::head`].
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>>;
 
+    /// The unique values that these records hold, whatever the records themselves say.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn claims_of(&self, holders: BTreeSet<RecordKey>) -> StoreFuture<'_, Claims>;
+
     /// How many records there are, those of kinds that this version does not know included.
     ///
     /// # Errors
@@ -273,27 +285,4 @@ pub enum StoreError {
     /// What it holds is not what it should be.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-}
-
-/// Why a change does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
-    /// The record has another revision, is gone, or exists already.
-    #[error("{key} is not at the expected revision")]
-    Revision {
-        /// Which record.
-        key: RecordKey,
-    },
-    /// Another record holds a unique value.
-    #[error("{claim} is taken")]
-    Claim {
-        /// The value, as [`crate::keys::record::Record::claims`] writes it.
-        claim: String,
-    },
-    /// A record that the change needs is gone.
-    #[error("{key} does not exist")]
-    Missing {
-        /// Which record.
-        key: RecordKey,
-    },
 }

@@ -1,8 +1,12 @@
 //! Re-sealing in steps: stopped, begun again, and while others write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
+use countersign::admin::{AdminState, router};
 use countersign::clock::ManualClock;
+use countersign::config::Role;
 use countersign::drain::{Trigger, channel};
 use countersign::keys::decode::Decoder;
 use countersign::keys::mirror::Mirror;
@@ -10,21 +14,30 @@ use countersign::keys::record::{Kind, Meta, Record, RecordKey, Workspace};
 use countersign::keys::ring::KeyRing;
 use countersign::keys::sync::Sync;
 use countersign::readiness::Readiness;
+use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
+use countersign::store::fleet::{Presence, Sidecar};
 use countersign::store::writer::{Actor, Edit, Event, Plan, Severity, Writer};
 use countersign::store::{Position, Store};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
+use tower_service::Service;
 use uuid::Uuid;
 
 use super::NOW;
-use crate::support::redis::keyring_of;
+use crate::redis::sidecar::RECOVERY;
+use crate::support::admin_port::TOKEN;
+use crate::support::fickle::Fickle;
+use crate::support::redis::{keyring_of, soon};
 
 const KEKS: &[(&str, char)] = &[("k1", 'a'), ("k2", 'b')];
 
 /// One writer of a store, with the mirror that it plans from.
 struct Side {
-    writer: Writer,
+    writer: Arc<Writer>,
+    ring: Arc<KeyRing>,
     _trigger: Trigger,
 }
 
@@ -33,12 +46,14 @@ impl Side {
         let mirror = Arc::new(Mirror::new());
         let clock = Arc::new(ManualClock::at(NOW));
         let decoder = Decoder::new(keyring_of(KEKS, seal_with), "ns");
-        let max_stale = std::time::Duration::from_secs(30);
+        let max_stale = Duration::from_secs(30);
         let ring = Arc::new(KeyRing::new(Arc::clone(&mirror), clock.clone(), max_stale, 4));
         let (trigger, watcher) = channel();
-        let sync = Sync::new(Arc::clone(store), decoder.clone(), ring, Arc::new(Readiness::default()));
+        let readiness = Arc::new(Readiness::default());
+        let sync = Sync::new(Arc::clone(store), decoder.clone(), Arc::clone(&ring), readiness);
         tokio::spawn(sync.run(watcher));
-        Self { writer: Writer::new(Arc::clone(store), decoder, mirror, clock), _trigger: trigger }
+        let writer = Arc::new(Writer::new(Arc::clone(store), decoder, mirror, clock));
+        Self { writer, ring, _trigger: trigger }
     }
 
     async fn edits(&self, make: impl Fn(&Mirror) -> Vec<Edit>) {
@@ -55,6 +70,28 @@ impl Side {
         let resealed = self.writer.reseal(&actor(), at_most).await.unwrap();
         assert_eq!(resealed.left, []);
         (resealed.records, resealed.remaining, resealed.done.is_some())
+    }
+
+    /// What its admin port says to a rotation.
+    async fn rotate(&self, to: &str) -> (StatusCode, String) {
+        let state = AdminState {
+            writer: Arc::clone(&self.writer),
+            ring: Arc::clone(&self.ring),
+            token: Secret::from_text(TOKEN),
+            candidate_secrets: 4,
+            route_names: Vec::new(),
+            public_url: None,
+            integration_path: None,
+        };
+        soon("the keys are loaded", RECOVERY, || self.ring.is_available()).await;
+        let request = Request::post("/api/keks/rotate")
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("content-type", "application/json")
+            .body(Body::from(format!("{{\"to\":\"{to}\"}}")));
+        let answer = router(Arc::new(state)).call(request.unwrap()).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     async fn under(&self, kek: &str) -> u64 {
@@ -139,4 +176,24 @@ async fn what_another_writer_changes_meanwhile_is_kept_and_comes_under_the_kek_a
         let workspace = new.writer.mirror().workspace(Uuid::from_u128(n)).unwrap();
         assert_eq!(workspace.name, format!("renamed {n}"));
     }
+}
+
+#[tokio::test]
+async fn a_sidecar_that_starts_during_a_rotation_holds_up_the_next_batch() {
+    let (_dir, store, old) = with_records().await;
+    old.edits(|_| (26..=150).map(|n| Edit::Create(workspace(n))).collect()).await;
+    let presence = Presence::of(Role::Data, &keyring_of(&KEKS[..1], "k1"));
+    let id = presence.id.to_string();
+    let joining = Sidecar { presence, age: Duration::ZERO };
+    let joined: Arc<dyn Store> = Arc::new(Fickle::joined_by(Arc::clone(&store), joining));
+    let new = Side::of(&joined, "k2");
+    let (status, answer) = new.rotate("k2").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    assert!(answer.contains(&id) && answer.contains("does not hold the key; it holds k1"), "{answer}");
+    assert_eq!((new.under("k1").await, new.under("k2").await), (50, 100), "what was done stays");
+    assert_eq!(counts_of_audit(&store, "kek.rotated").await, [100]);
+    // Once it is gone, the rest follows.
+    let new = Side::of(&store, "k2");
+    assert_eq!(new.rotate("k2").await.0, StatusCode::OK);
+    assert_eq!((new.under("k1").await, new.under("k2").await), (0, 150));
 }

@@ -76,3 +76,33 @@ async fn a_server_that_lost_its_last_entry_is_a_gap() {
     assert_eq!(store.follow(epoch, head.position, head.mac).await.unwrap(), Followed::Gap);
     assert_eq!(snapshot(&store).await.1.len(), 2);
 }
+
+#[tokio::test]
+async fn the_log_of_another_life_is_not_followed_from_the_beginning_of_this_one() {
+    let namespace = namespace();
+    let store: Arc<dyn Store> = shared().store(&namespace);
+    let lives = ["former", "this"];
+    let aside = |life: &str, from: bool| {
+        for part in ["meta", "records", "claims", "log", "audit"] {
+            let (stands, kept) =
+                (format!("{{{namespace}}}:{part}"), format!("{{{namespace}}}:{part}:{life}"));
+            let (from, to) = if from { (kept, stands) } else { (stands, kept) };
+            if shared().ask::<bool>(&["EXISTS", &from]) {
+                shared().do_it(&["RENAME", &from, &to]);
+            }
+        }
+    };
+    let former = store.init().await.unwrap();
+    commit_ops(&store, [put(workspace(1), 1)]).await;
+    aside(lives[0], false);
+    let epoch = store.init().await.unwrap();
+    let head = store.head().await.unwrap();
+    let nothing = store.follow(epoch, head.position, head.mac).await.unwrap();
+    assert_eq!(nothing, Followed::Entries(Vec::new()));
+    // Its first entry follows on nothing, as that of this one would.
+    aside(lives[1], false);
+    aside(lives[0], true);
+    let answer = store.follow(epoch, head.position, head.mac).await;
+    let other = StoreError::OtherEpoch { found: former.0, expected: epoch.0 };
+    assert_eq!(answer.unwrap_err().to_string(), other.to_string());
+}

@@ -73,7 +73,7 @@ async fn a_key_with_another_digest_is_forged() {
     stored.write(&stored.text.replace(&digest(&stored.keys[0]), &digest(&stranger)));
     let fresh = Sidecar::start(stored.server.port, "ns").ready().await;
     assert_eq!(fresh.judged(&stranger), 503);
-    assert_eq!(stored.keys.each_ref().map(|key| fresh.judged(key)), [401, 200]);
+    assert_eq!(stored.keys.each_ref().map(|key| fresh.judged(key)), [503, 200]);
     assert_eq!(fresh.metric("countersign_store_alarms_total{kind=\"forged\"} "), Some(1.0));
     // Who knew the record refuses both for what they are: not known here and now.
     stored.reread().await;
@@ -104,8 +104,8 @@ async fn a_record_that_says_nothing_of_itself_leaves_its_callers_unknown_only_to
     stored.write("somebody else's");
     let fresh = Sidecar::start(stored.server.port, "ns").ready().await;
     stored.reread().await;
-    // Whose it was cannot be read in it. Who knew it still does.
-    assert_eq!(stored.keys.each_ref().map(|key| fresh.judged(key)), [401, 200]);
+    // Whose it was cannot be read in it; the store knows who holds the API key.
+    assert_eq!(stored.keys.each_ref().map(|key| fresh.judged(key)), [503, 200]);
     assert_eq!(stored.keys.each_ref().map(|key| stored.running.judged(key)), [503, 200]);
     for sidecar in [&fresh, &stored.running] {
         assert_eq!(sidecar.metric("countersign_store_alarms_total{kind=\"corrupt\"} "), Some(1.0));

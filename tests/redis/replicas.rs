@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use countersign::config::{RedisConfig, RedisDurability};
 use countersign::secret::Secret;
+use countersign::store::fleet::Fleet as _;
 use countersign::store::redis::RedisStore;
 use countersign::store::{Position, Store, StoreError};
 
 use super::sidecar::{RECOVERY, Sidecar};
 use crate::support::cut::Wire;
-use crate::support::redis::{Server, keyring, settings_at, soon};
+use crate::support::redis::{Server, keyring, keyring_of, settings_at, soon};
 use crate::support::store_conformance::steps::{change, commit, commit_ops, link, put, snapshot, workspace};
 
 /// A master and a replica that is connected.
@@ -133,4 +134,40 @@ async fn an_admin_is_told_that_the_outcome_is_unknown_and_everybody_how_many_rep
     let told = || sidecar.readyz().1.contains("replicas connected: 0, so changes are refused");
     soon("the loss of the replica is shown", RECOVERY, told).await;
     assert_eq!(sidecar.readyz().0, 200, "keys are served all the same");
+}
+
+#[tokio::test]
+async fn what_the_namespace_says_of_itself_is_on_the_replica_too() {
+    let (master, replica) = pair().await;
+    over(master.settings()).init().await.unwrap();
+    let durability = RedisDurability::Replicas(1);
+    let both = keyring_of(&[("k1", 'a'), ("k2", 'b')], "k2");
+    let store = RedisStore::new(RedisConfig { durability, ..master.settings() }, "ns", both);
+    let field = |server: &Server, name: &str| {
+        server.ask::<Option<String>>(&["HGET", "{ns}:meta", name]).unwrap_or_default()
+    };
+    master.do_it(&["HSET", "{ns}:meta", "schema", "0"]);
+    assert_eq!(field(&master, "kek"), "k1");
+    store.raise_schema().await.unwrap();
+    store.ask_for_sealing_kek().await.unwrap();
+    assert_eq!((field(&replica, "schema"), field(&replica, "kek")), ("1".to_owned(), "k2".to_owned()));
+
+    master.do_it(&["HSET", "{ns}:meta", "schema", "0"]);
+    replica.freeze();
+    for answer in [store.raise_schema().await.map(drop), store.ask_for_sealing_kek().await] {
+        match answer {
+            Err(StoreError::Unknown(why)) => assert!(why.contains("0 of the 1 replicas"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    replica.kill();
+    soon("the replica is gone", RECOVERY, || connected(&master) == 0).await;
+    master.do_it(&["HSET", "{ns}:meta", "schema", "0"]);
+    for answer in [store.raise_schema().await.map(drop), store.ask_for_sealing_kek().await] {
+        match answer {
+            Err(StoreError::Unavailable(why)) => assert!(why.contains("nothing was changed"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(field(&master, "schema"), "0");
 }

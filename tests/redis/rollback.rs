@@ -21,7 +21,7 @@ fn go_back(server: &Server) {
 }
 
 /// What was restored, as the audit says: action and record, sorted.
-async fn restored(server: &Server) -> Vec<(String, String)> {
+pub(super) async fn restored(server: &Server) -> Vec<(String, String)> {
     let events = server.store("ns").audit(Default::default(), usize::MAX).await.unwrap();
     let events = events.iter().map(|(_, _, event)| serde_json::from_slice::<Value>(event).unwrap());
     let ours = events.filter(|event| event["actor"] == "countersign");

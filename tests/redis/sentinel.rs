@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign::config::{RedisConfig, Topology};
@@ -9,6 +10,7 @@ use countersign::secret::Secret;
 use countersign::store::redis::RedisStore;
 use countersign::store::{Store, StoreError};
 
+use super::rollback::restored as restored_in;
 use super::sidecar::{Key, PROPAGATION, RECOVERY, Sidecar, TOO_LONG};
 use crate::support::cut::Wire;
 use crate::support::redis::{Server, keyring, local, soon};
@@ -46,40 +48,121 @@ async fn create(sidecar: &Sidecar) -> Key {
     sidecar.create().await
 }
 
-#[tokio::test]
-async fn a_failover_under_load_is_invisible_to_senders_and_followed_without_a_restart() {
+/// What a load asks with.
+struct Keys {
+    valid: Key,
+    /// Revoked before there is a load.
+    revoked: Key,
+    /// Valid when the load begins.
+    revoked_later: Key,
+}
+
+/// A master and a replica, two sidecars and keys that both know, as both servers do.
+async fn under_sentinels() -> (Watched, [Sidecar; 2], Keys) {
     let watched = Watched::start();
     let [a, b] = [(), ()].map(|()| Sidecar::over(&watched.url(&ports()), "ns", &[]));
     let (a, b) = (a.ready().await, b.ready().await);
-    let key = a.create().await;
-    b.gives(&key, 200, PROPAGATION).await;
+    let keys = Keys { valid: a.create().await, revoked: a.create().await, revoked_later: a.create().await };
+    for key in [&keys.valid, &keys.revoked, &keys.revoked_later] {
+        b.gives(key, 200, PROPAGATION).await;
+    }
+    a.delete(&keys.revoked).await;
+    b.gives(&keys.revoked, 401, PROPAGATION).await;
     watched.catch_up();
-    let over = Arc::new(AtomicBool::new(false));
-    let load = [a.caller(&key), b.caller(&key)].map(|call| {
-        let over = Arc::clone(&over);
-        std::thread::spawn(move || {
-            let mut asked = 0_u32;
-            while !over.load(Ordering::SeqCst) {
-                let (status, answer) = call();
-                assert_eq!(status, 200, "{answer}");
-                asked += 1;
-                // So many a second, not as many as there can be.
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            asked
-        })
-    });
+    (watched, [a, b], keys)
+}
+
+/// A thread for each sidecar, which asks it with every key until it is told to end, and accepts no wrong verdict.
+struct Load {
+    over: Arc<AtomicBool>,
+    /// Every sidecar has refused `revoked_later`.
+    revoked: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<u32>>,
+}
+
+impl Load {
+    fn on(sidecars: [&Sidecar; 2], keys: &Keys) -> Self {
+        let (over, revoked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let unknown = Key { record: keys.valid.record, api_key: "wk_nobody".to_owned() };
+        let threads = sidecars.map(|sidecar| {
+            let [valid, gone, going, unknown] =
+                [&keys.valid, &keys.revoked, &keys.revoked_later, &unknown].map(|key| sidecar.caller(key));
+            let (over, revoked) = (Arc::clone(&over), Arc::clone(&revoked));
+            std::thread::spawn(move || {
+                let (mut asked, mut refused) = (0, false);
+                while !over.load(Ordering::SeqCst) {
+                    // The clock stands, so nothing is older than `keys.max_stale`: no 503 either.
+                    assert_eq!(valid().0, 200, "for a valid key");
+                    assert_eq!((gone().0, unknown().0), (401, 401), "for a revoked and an unknown key");
+                    let must_refuse = refused || revoked.load(Ordering::SeqCst);
+                    let status = going().0;
+                    assert!(
+                        status == 401 || (status == 200 && !must_refuse),
+                        "{status} for a key revoked under load"
+                    );
+                    refused |= status == 401;
+                    asked += 4;
+                    // So many a second, not as many as there can be.
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                asked
+            })
+        });
+        Self { over, revoked, threads: threads.into() }
+    }
+
+    /// Nobody was judged wrongly.
+    fn ends(self, what: &str) {
+        self.over.store(true, Ordering::SeqCst);
+        let asked: u32 = self.threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        println!("{asked} requests during {what}, 0 wrong verdicts");
+    }
+}
+
+#[tokio::test]
+async fn a_failover_under_load_is_invisible_to_senders_and_followed_without_a_restart() {
+    let (watched, [a, b], keys) = under_sentinels().await;
+    let load = Load::on([&a, &b], &keys);
     watched.master.kill();
     let later = create(&a).await;
     b.gives(&later, 200, FAILOVER).await;
-    a.delete(&key).await;
-    over.store(true, Ordering::SeqCst);
-    // The last of the load may have met the revocation: it is not asked for.
-    let asked: u32 = load.into_iter().filter_map(|thread| thread.join().ok()).sum();
-    println!("{asked} requests during the failover");
-    b.gives(&key, 401, FAILOVER).await;
-    assert_eq!((a.status(&key), a.status(&later), b.status(&later)), (401, 200, 200));
-    assert!(b.readyz().1.contains(&format!("127.0.0.1:{}", watched.replica.port)), "{}", b.readyz().1);
+    a.delete(&keys.revoked_later).await;
+    b.gives(&keys.revoked_later, 401, FAILOVER).await;
+    load.revoked.store(true, Ordering::SeqCst);
+    load.ends("a failover");
+    let fresh = Sidecar::over(&watched.url(&ports()), "ns", &[]).ready().await;
+    for sidecar in [&a, &b, &fresh] {
+        let all = [&keys.valid, &later, &keys.revoked, &keys.revoked_later];
+        assert_eq!(all.map(|key| sidecar.judged(key)), [200, 200, 401, 401]);
+        let at = format!("127.0.0.1:{}", watched.replica.port);
+        assert!(sidecar.readyz().1.contains(&at), "{}", sidecar.readyz().1);
+    }
+}
+
+#[tokio::test]
+async fn a_failover_that_lost_a_revocation_under_load_brings_no_key_back() {
+    let (watched, [a, b], keys) = under_sentinels().await;
+    let load = Load::on([&a, &b], &keys);
+    // It is connected and reachable, and gets nothing any more.
+    watched.hold_back_replica();
+    a.delete(&keys.revoked_later).await;
+    b.gives(&keys.revoked_later, 401, FAILOVER).await;
+    load.revoked.store(true, Ordering::SeqCst);
+    let record = keys.revoked_later.record.to_string();
+    let held = || watched.replica.ask::<bool>(&["HEXISTS", "{ns}:records", &record]);
+    assert!(held(), "the replica has not heard of the revocation");
+    watched.master.kill();
+    soon("the revocation is written back to the new master", FAILOVER, || !held()).await;
+    let later = create(&a).await;
+    b.gives(&later, 200, FAILOVER).await;
+    load.ends("a failover that lost a revocation");
+    let fresh = Sidecar::over(&watched.url(&ports()), "ns", &[]).ready().await;
+    for sidecar in [&a, &b, &fresh] {
+        let all = [&keys.valid, &later, &keys.revoked, &keys.revoked_later];
+        assert_eq!(all.map(|key| sidecar.judged(key)), [200, 200, 401, 401]);
+    }
+    let restored = ("store.revocation_restored".to_owned(), keys.revoked_later.record.id.to_string());
+    assert_eq!(restored_in(&watched.replica).await, [restored], "audited, and once");
 }
 
 #[tokio::test]

@@ -1,24 +1,36 @@
-//! A store that reads, and writes only while it is told to.
+//! A store that reads, and writes only while it is told to; and that another sidecar may join.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::keys::record::RecordKey;
 use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::staging::{Mark, Staging};
 use countersign::store::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
     RecordSink, Store, StoreError, StoreFuture,
 };
 
 /// What it says of itself, which nobody but the log may repeat.
 const WORDS: &str = "/var/lib/store.redb at 10.0.0.7:6379";
 
-/// The store, and whether it refuses commits.
-pub(crate) struct Fickle(Arc<dyn Store>, Arc<AtomicBool>);
+/// The store, whether it refuses commits, and who is there from the next commit on.
+pub(crate) struct Fickle(Arc<dyn Store>, Arc<AtomicBool>, Option<Joining>);
+
+struct Joining {
+    sidecar: Sidecar,
+    is_there: AtomicBool,
+}
 
 impl Fickle {
     pub(crate) fn of(store: Arc<dyn Store>, broken: Arc<AtomicBool>) -> Self {
-        Self(store, broken)
+        Self(store, broken, None)
+    }
+
+    /// One that works, and that this sidecar joins with the next commit.
+    pub(crate) fn joined_by(store: Arc<dyn Store>, sidecar: Sidecar) -> Self {
+        Self(store, Arc::default(), Some(Joining { sidecar, is_there: AtomicBool::new(false) }))
     }
 }
 
@@ -28,7 +40,13 @@ impl Fleet for Fickle {
     }
 
     fn sidecars(&self) -> StoreFuture<'_, Vec<Sidecar>> {
-        self.0.sidecars()
+        let joined = self.2.as_ref().filter(|joining| joining.is_there.load(Ordering::SeqCst));
+        let joined = joined.map(|joining| joining.sidecar.clone());
+        Box::pin(async move {
+            let mut sidecars = self.0.sidecars().await?;
+            sidecars.extend(joined);
+            Ok(sidecars)
+        })
     }
 
     fn depart(&self, id: uuid::Uuid) -> StoreFuture<'_, ()> {
@@ -85,11 +103,18 @@ impl Store for Fickle {
         if self.1.load(Ordering::SeqCst) {
             return Box::pin(async { Err(StoreError::Unavailable(WORDS.to_owned())) });
         }
+        if let Some(joining) = &self.2 {
+            joining.is_there.store(true, Ordering::SeqCst);
+        }
         self.0.commit(change, audit)
     }
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         self.0.audit(after, limit)
+    }
+
+    fn claims_of(&self, holders: BTreeSet<RecordKey>) -> StoreFuture<'_, Claims> {
+        self.0.claims_of(holders)
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -156,6 +156,12 @@ impl Watched {
         }
     }
 
+    /// Lets the replica get nothing more of the master, which it is to replace nevertheless.
+    pub(crate) fn hold_back_replica(&self) {
+        self.master.do_it(&["ACL", "SETUSER", COPIER, "off"]);
+        self.master.do_it(&["CLIENT", "KILL", "USER", COPIER]);
+    }
+
     /// Lets nobody but clients reach the master: sentinels and replica are shut out.
     pub(crate) fn isolate_master(&self) {
         // Whoever may not log in stays the default user, which clients are: it keeps what only they need.

@@ -1,5 +1,5 @@
 //! The task that keeps the seed file in force: at start, when its content or that of a secret file changes, and when
-//! the store begins a new life.
+//! the key set was read as a whole, since a store that began a new life or was put back may lack what was made.
 //!
 //! Not a watcher of the store: what is stored is compared only then, so that while a rollout shows several sidecars
 //! different files, the last change counts and nobody keeps undoing it. Invariants: this process is not ready before
@@ -18,7 +18,6 @@ use super::plan::{self, Refused};
 use super::{ACTOR, SeedSettings, source};
 use crate::keys::ring::KeyRing;
 use crate::readiness::{Readiness, SeedHealth};
-use crate::store::Epoch;
 use crate::store::writer::{Actor, Edit, Event, Plan, Severity, WriteError, Writer};
 
 /// How often the files are read.
@@ -36,8 +35,8 @@ pub struct SeedTask {
     readiness: Arc<Readiness>,
     /// What the last round read.
     seen: Option<[u8; 32]>,
-    /// What is dealt with, and in which life of the store.
-    concluded: Option<([u8; 32], Option<Epoch>)>,
+    /// What is dealt with, and which of the key sets that were read as a whole it was compared with.
+    concluded: Option<([u8; 32], u64)>,
     said: Vec<String>,
 }
 
@@ -82,8 +81,8 @@ impl SeedTask {
         let Ok(read) = tokio::task::spawn_blocking(move || source::read(&file)).await else { return };
         let settled = self.seen.is_none_or(|seen| seen == read.digest);
         self.seen = Some(read.digest);
-        let epoch = self.writer.mirror().applied().map(|head| head.epoch);
-        let content = (read.digest, epoch);
+        // Before the key set is looked at: where it is swapped meanwhile, it is looked at again.
+        let content = (read.digest, self.ring.alarms().generation());
         if !settled || self.concluded == Some(content) || !self.ring.is_available() {
             return;
         }

@@ -19,6 +19,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +31,10 @@ use self::file::StoreFile;
 use super::fleet::Presence;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
     RecordSink, Store, StoreError, StoreFuture,
 };
+use crate::keys::record::RecordKey;
 
 /// How long `follow` waits for news: the heartbeat of whoever follows.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -200,6 +202,10 @@ impl Store for EmbeddedStore {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         Box::pin(self.blocking(move |inner| inner.file.run(|database| read::audit(database, after, limit))))
+    }
+
+    fn claims_of(&self, holders: BTreeSet<RecordKey>) -> StoreFuture<'_, Claims> {
+        Box::pin(self.blocking(move |inner| inner.file.run(|database| read::claims_of(database, &holders))))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -3,15 +3,18 @@
 //! Not the waiting for news (`mod.rs`). Invariants: each function reads one consistent state of the file;
 //! without an epoch each of them fails, so that no state of the file reads as an empty key set by mistake.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::fault::Fault;
 use super::schema;
-use super::tables::{self, AUDIT, LOG, META, META_HEAD, RECORDS};
+use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_HEAD, RECORDS};
 use crate::keys::record::RecordKey;
-use crate::store::{AuditEntry, AuditLink, AuditMac, Epoch, Followed, Head, LogEntry, Position, StoreError};
+use crate::store::{
+    AuditEntry, AuditLink, AuditMac, Claims, Epoch, Followed, Head, LogEntry, Position, StoreError,
+};
 
 /// Records that a snapshot hands over at a time.
 const SNAPSHOT_BATCH: usize = 1024;
@@ -89,6 +92,21 @@ pub(super) fn audit(database: &Database, after: Position, limit: usize) -> Resul
         events.push((tables::position(sequence.value()), AuditMac(mac), Arc::from(event)));
     }
     Ok(events)
+}
+
+/// The unique values that these records hold.
+pub(super) fn claims_of(database: &Database, holders: &BTreeSet<RecordKey>) -> Result<Claims, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    let mut claims = Claims::new();
+    for stored in reading.open_table(CLAIMS)?.iter()? {
+        let (claim, holder) = stored?;
+        let holder = tables::record_key(holder.value())?;
+        if holders.contains(&holder) {
+            claims.entry(holder).or_default().push(claim.value().to_owned());
+        }
+    }
+    Ok(claims)
 }
 
 /// How many records there are.

@@ -38,12 +38,7 @@ pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> R
     let lost = match COMMIT.run(link, &mut connection, &args).await {
         Ok(answer) => {
             let position = interpret(link, answer).await?;
-            let had = replicas::have_it(link, &mut connection).await;
-            if had.is_err() {
-                // The server may be waiting on it still, and would hold up the next commit.
-                link.forget_committing().await;
-            }
-            return had.map(|()| position);
+            return replicated(link, &mut connection).await.map(|()| position);
         }
         Err(Fault::Lost(why)) => why,
         Err(refused) => return Err(refused.into()),
@@ -75,6 +70,16 @@ pub(super) async fn writable(link: &Link) -> Result<Connection, StoreError> {
     };
     replicas::enough(link, &server)?;
     Ok(connection)
+}
+
+/// Waits until the replicas have what a [`writable`] connection wrote last.
+pub(super) async fn replicated(link: &Link, connection: &mut Connection) -> Result<(), StoreError> {
+    let had = replicas::have_it(link, connection).await;
+    if had.is_err() {
+        // The server may be waiting on it still, and would hold up the next commit.
+        link.forget_committing().await;
+    }
+    had
 }
 
 /// Sends the commit again until there is an answer. Whichever copy comes first counts; the others find the

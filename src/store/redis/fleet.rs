@@ -2,7 +2,7 @@
 //!
 //! Not records. Redis documentation: TIME, HSET, HGETALL. `{ns}:sidecars` is a hash, id of a process → JSON with the
 //! server's time in milliseconds. Invariants: it is the only key that a data sidecar writes, and nothing that a
-//! request is judged by depends on it; ages are by the server's clock alone; nothing is written into a namespace
+//! request is judged by depends on it; what the namespace itself says is written as a commit is, replicas included; ages are by the server's clock alone; nothing is written into a namespace
 //! without an epoch; what a killed process left is removed by the next that starts.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::forms::{self, damaged};
 use super::link::{self, Link};
 use super::script::MIGRATE;
-use super::{RedisStore, read};
+use super::{RedisStore, commit, read};
 use crate::store::fleet::{Announced, Fleet, LIVE, Presence, Raised, SCHEMA, Sidecar};
 use crate::store::{StoreError, StoreFuture};
 
@@ -60,9 +60,12 @@ impl Fleet for RedisStore {
 
     fn ask_for_sealing_kek(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            let epoch = read::head(&self.link).await?.epoch;
-            let mut connection = self.link.shared().await?;
-            self.follow_the_sealing_kek(&mut connection, epoch).await
+            let link = &self.link;
+            let epoch = read::head(link).await?.epoch;
+            let _alone = link.alone().await;
+            let mut connection = commit::writable(link).await?;
+            self.follow_the_sealing_kek(&mut connection, epoch).await?;
+            commit::replicated(link, &mut connection).await
         })
     }
 
@@ -82,13 +85,15 @@ impl Fleet for RedisStore {
     fn raise_schema(&self) -> StoreFuture<'_, Raised> {
         Box::pin(async move {
             let link = &self.link;
-            let mut connection = link.shared().await?;
+            let _alone = link.alone().await;
+            let mut connection = commit::writable(link).await?;
             let args = [SCHEMA.to_string().into_bytes()];
             let answer = MIGRATE.run(link, &mut connection, &args).await?;
-            match answer.word.as_str() {
-                "ok" => Ok(Raised { from: number(link, &answer.subject)?, to: number(link, &answer.found)? }),
-                _ => Err(read::no_epoch(link).await),
+            if answer.word != "ok" {
+                return Err(read::no_epoch(link).await);
             }
+            commit::replicated(link, &mut connection).await?;
+            Ok(Raised { from: number(link, &answer.subject)?, to: number(link, &answer.found)? })
         })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Not what becomes of the entries. Redis documentation: XREAD (BLOCK), XRANGE, ROLE. Invariants:
 //! - an entry is given only if it names the audit head before it as its predecessor, so that a trimmed, rolled
-//!   back or replaced log is a gap, whatever positions say;
+//!   back or replaced log is a gap, whatever positions say; the first of a life names none, so there the epoch is
+//!   looked at as well;
 //! - an empty answer is given only when the head of the namespace is the one applied last, the server is
 //!   still the master, and named so by whoever names it, and the epoch the same: it is good for a sign of life;
 //! - a connection whose answer did not come, or whose caller went away, is dropped.
@@ -110,7 +111,8 @@ impl Tail {
     async fn news(&mut self, link: &Link) -> Result<Option<Vec<LogEntry>>, StoreError> {
         let wait = (!std::mem::take(&mut self.resumed)).then_some(HEARTBEAT);
         let mut found = self.read(link, wait).await?;
-        if found.is_empty() || self.checked.elapsed() >= HEARTBEAT {
+        let is_first = self.at.mac == AuditMac::default();
+        if found.is_empty() || is_first || self.checked.elapsed() >= HEARTBEAT {
             let head = self.check(link).await?;
             if found.is_empty() && head.mac != self.at.mac {
                 // A commit came between the two looks, or the log is not the one that the head is of.

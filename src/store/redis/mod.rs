@@ -32,6 +32,7 @@ mod stage;
 mod tests;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -41,10 +42,11 @@ use super::fleet::SCHEMA;
 use super::seal::Keyring;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
+    AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
     RecordSink, Store, StoreError, StoreFuture,
 };
 use crate::config::RedisConfig;
+use crate::keys::record::RecordKey;
 use connection::Connection;
 use follow::Tail;
 use link::Link;
@@ -186,6 +188,10 @@ impl Store for RedisStore {
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
         Box::pin(read::audit(&self.link, after, limit))
+    }
+
+    fn claims_of(&self, holders: BTreeSet<RecordKey>) -> StoreFuture<'_, Claims> {
+        Box::pin(async move { read::claims_of(&self.link, &holders).await })
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

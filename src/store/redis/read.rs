@@ -5,6 +5,7 @@
 //! empty key set; a snapshot is read from one server over one connection, because a cursor means nothing to
 //! another or a restarted one, and counts only if the epoch is the same at its end.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
@@ -13,8 +14,9 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::forms::{self, damaged};
 use super::link::{Link, run};
+use crate::keys::record::RecordKey;
 use crate::store::{
-    AuditEntry, AuditLink, AuditMac, Epoch, Head, Life, Origin, Position, RecordSink, StoreError,
+    AuditEntry, AuditLink, AuditMac, Claims, Epoch, Head, Life, Origin, Position, RecordSink, StoreError,
 };
 
 /// Records or entries asked for at a time: enough to be fast, few enough not to hold the server up.
@@ -59,34 +61,12 @@ pub(super) async fn snapshot(link: &Link, sink: RecordSink<'_>) -> Result<Head, 
     let records = &link.names.records;
     let mut connection = link.open(link.answer()).await?;
     let head = head_over(link, &mut connection).await?;
-    let mut cursor = "0".to_owned();
     let mut unknown = 0_usize;
-    loop {
-        let mut scan = redis::cmd("HSCAN");
-        scan.arg(records).arg(&cursor).arg("COUNT").arg(BATCH);
-        let before = connection.answering().clone();
-        let reply = run(link, &mut connection, records, &scan).await?;
-        if cursor != "0" && *connection.answering() != before {
-            // The slot has moved on, and a cursor means nothing to another server. What was given stays right:
-            // the log is applied from before it.
-            cursor = "0".to_owned();
-            continue;
-        }
-        let [next, page] = forms::fixed(reply).ok_or_else(|| damaged(records))?;
-        let page: Option<Vec<Vec<u8>>> =
-            forms::items(page).and_then(|page| page.into_iter().map(forms::bytes).collect());
-        let mut page = page.ok_or_else(|| damaged(records))?.into_iter();
-        while let (Some(field), Some(stored)) = (page.next(), page.next()) {
-            match forms::record_key(&field) {
-                Some(key) => sink(key, Arc::from(forms::envelope(&stored))),
-                None => unknown += 1,
-            }
-        }
-        cursor = forms::text(next).ok_or_else(|| damaged(records))?;
-        if cursor == "0" {
-            break;
-        }
-    }
+    let take = |field: &[u8], stored: &[u8]| match forms::record_key(field) {
+        Some(key) => sink(key, Arc::from(forms::envelope(stored))),
+        None => unknown += 1,
+    };
+    scan(link, &mut connection, records, take).await?;
     let epoch = head_over(link, &mut connection).await?.epoch;
     if epoch != head.epoch {
         return Err(StoreError::OtherEpoch { found: epoch.0, expected: head.epoch.0 });
@@ -95,6 +75,54 @@ pub(super) async fn snapshot(link: &Link, sink: RecordSink<'_>) -> Result<Head, 
         tracing::warn!(key = %records, fields = unknown, "fields that name no record of a known kind are left alone");
     }
     Ok(head)
+}
+
+/// The unique values that these records hold.
+pub(super) async fn claims_of(link: &Link, holders: &BTreeSet<RecordKey>) -> Result<Claims, StoreError> {
+    let mut connection = link.open(link.answer()).await?;
+    head_over(link, &mut connection).await?;
+    let mut claims = BTreeMap::<RecordKey, BTreeSet<String>>::new();
+    let take = |claim: &[u8], holder: &[u8]| {
+        let holder = forms::record_key(holder).filter(|holder| holders.contains(holder));
+        if let Some((holder, claim)) = holder.zip(std::str::from_utf8(claim).ok()) {
+            claims.entry(holder).or_default().insert(claim.to_owned());
+        }
+    };
+    scan(link, &mut connection, &link.names.claims, take).await?;
+    Ok(claims.into_iter().map(|(holder, claims)| (holder, claims.into_iter().collect())).collect())
+}
+
+/// Gives every field of a hash and its value to `take`, some more than once.
+async fn scan(
+    link: &Link,
+    connection: &mut Connection,
+    hash: &str,
+    mut take: impl FnMut(&[u8], &[u8]),
+) -> Result<(), StoreError> {
+    let mut cursor = "0".to_owned();
+    loop {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(hash).arg(&cursor).arg("COUNT").arg(BATCH);
+        let before = connection.answering().clone();
+        let reply = run(link, connection, hash, &scan).await?;
+        if cursor != "0" && *connection.answering() != before {
+            // The slot has moved on, and a cursor means nothing to another server. What was given stays right:
+            // the log is applied from before it.
+            cursor = "0".to_owned();
+            continue;
+        }
+        let [next, page] = forms::fixed(reply).ok_or_else(|| damaged(hash))?;
+        let page: Option<Vec<Vec<u8>>> =
+            forms::items(page).and_then(|page| page.into_iter().map(forms::bytes).collect());
+        let mut page = page.ok_or_else(|| damaged(hash))?.into_iter();
+        while let (Some(field), Some(stored)) = (page.next(), page.next()) {
+            take(&field, &stored);
+        }
+        cursor = forms::text(next).ok_or_else(|| damaged(hash))?;
+        if cursor == "0" {
+            return Ok(());
+        }
+    }
 }
 
 /// Audit events after `after`, oldest first.

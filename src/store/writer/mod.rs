@@ -33,7 +33,7 @@ use crate::store::seal::Keyring;
 use applied::{Applied, removal};
 pub use census::{Census, Under};
 pub use plan::{Actor, Edit, Event, Plan, Resource, Severity, WriteError};
-pub use reseal::Resealed;
+pub use reseal::{RESEALED_AT_ONCE, Resealed};
 
 /// How often a lost race for the audit head is tried again: bounded, so that a store in which others always
 /// win is reported and not waited for.

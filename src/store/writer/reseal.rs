@@ -19,7 +19,7 @@ use crate::store::Epoch;
 use crate::store::seal::SealError;
 
 /// Records of one commit: some milliseconds of work, in which no other change is made.
-const BATCH: usize = 100;
+pub const RESEALED_AT_ONCE: usize = 100;
 
 /// What is still to do; kept between calls, so that the store is read once and not for each of them.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Writer {
         }
         let mut budget = at_most;
         while budget > 0 && !job.former.is_empty() {
-            let size = BATCH.min(budget).min(job.former.len());
+            let size = RESEALED_AT_ONCE.min(budget).min(job.former.len());
             let batch = job.former.split_off(job.former.len() - size);
             budget -= size;
             let (records, secrets, left) = self.reseal_batch(actor, &batch).await?;

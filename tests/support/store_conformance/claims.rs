@@ -14,6 +14,19 @@ pub(crate) async fn two_records_cannot_hold_one_claim(store: &Arc<dyn Store>) {
     refused(store, change([put_with(webhook_key(1), 1, &["name/one"], &[])]), taken("name/one")).await;
 }
 
+pub(crate) async fn what_a_record_holds_is_told_by_its_key(store: &Arc<dyn Store>) {
+    store.init().await.unwrap();
+    commit_ops(store, [put_with(workspace(1), 1, &["name/one", "name/two"], &[]), put(workspace(2), 1)])
+        .await;
+    commit_ops(store, [put_with(workspace(3), 1, &["name/three"], &[])]).await;
+    commit_ops(store, [put_with(workspace(1), 2, &["name/four"], &["name/one"])]).await;
+    let asked = [workspace(1), workspace(2), workspace(9)].into();
+    let claims = store.claims_of(asked).await.unwrap();
+    let mut held = claims.get(&workspace(1)).unwrap().clone();
+    held.sort();
+    assert_eq!((claims.len(), held), (1, vec!["name/four".to_owned(), "name/two".to_owned()]));
+}
+
 pub(crate) async fn two_records_of_one_change_cannot_hold_one_claim(store: &Arc<dyn Store>) {
     store.init().await.unwrap();
     let both = [put_with(workspace(1), 1, &["name/one"], &[]), put_with(workspace(2), 1, &["name/one"], &[])];

@@ -18,7 +18,7 @@ pub(crate) use claims::{
     a_claim_is_free_after_its_record_is_deleted, a_claim_is_free_once_it_is_released,
     a_claim_moves_between_records_in_one_change, a_record_may_claim_again_what_it_holds,
     releasing_what_another_record_holds_releases_nothing, two_records_cannot_hold_one_claim,
-    two_records_of_one_change_cannot_hold_one_claim,
+    two_records_of_one_change_cannot_hold_one_claim, what_a_record_holds_is_told_by_its_key,
 };
 pub(crate) use commits::{
     a_commit_is_all_or_nothing, a_commit_with_a_stale_head_changes_nothing,
@@ -63,6 +63,7 @@ macro_rules! store_conformance {
             two_records_of_one_change_cannot_hold_one_claim
             a_claim_is_free_after_its_record_is_deleted
             a_claim_moves_between_records_in_one_change
+            what_a_record_holds_is_told_by_its_key
             a_record_may_claim_again_what_it_holds
             a_claim_is_free_once_it_is_released
             releasing_what_another_record_holds_releases_nothing
