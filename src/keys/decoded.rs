@@ -62,6 +62,14 @@ impl Decoded {
         }
     }
 
+    /// The id of a key that is damaged.
+    pub(super) fn damaged_key(&self) -> Option<Uuid> {
+        match self {
+            Self::Damaged(damaged) if damaged.key.kind == Kind::WebhookKey => Some(damaged.key.id),
+            _ => None,
+        }
+    }
+
     pub(super) fn api_key_entries(&self) -> Vec<(ApiKeyDigest, Held<KeyEntry>)> {
         match self {
             Self::Key(entry) => {
