@@ -76,13 +76,12 @@ impl Catalogue {
         let mut fresh = Vec::with_capacity(records.len());
         for (key, stored) in records {
             let ours = known.remove(&key);
-            let loss = Loss::of(&stored);
             if let Some((removed, why)) = self.removed.get(&key)
                 && (removed >= stored.revision() || (why == Why::Deleted && before(&key).is_some()))
             {
                 kept.push(key);
                 if why == Why::Deleted {
-                    self.lost.insert(key, loss);
+                    self.lost.insert(key, Loss::of(&stored));
                 }
                 continue;
             }
@@ -93,7 +92,7 @@ impl Catalogue {
                 Some(ours) if stands == Stands::Known => {
                     kept.push(key);
                     if !matches!(ours, Decoded::Damaged(_)) {
-                        self.lost.insert(key, loss);
+                        self.lost.insert(key, Loss::of(&stored));
                     }
                     fresh.push((key, ours));
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::decode::Decoded;
-use super::entry::{IntegrationEntry, KeyEntry, Usage};
+use super::entry::{IntegrationEntry, KeyEntry};
 use super::indexes::Held;
 use super::record::{ApiKeyDigest, Kind, Record, Workspace};
 
@@ -62,6 +62,14 @@ impl Decoded {
         }
     }
 
+    /// The id of a key that is damaged.
+    pub(super) fn damaged_key(&self) -> Option<Uuid> {
+        match self {
+            Self::Damaged(damaged) if damaged.key.kind == Kind::WebhookKey => Some(damaged.key.id),
+            _ => None,
+        }
+    }
+
     pub(super) fn api_key_entries(&self) -> Vec<(ApiKeyDigest, Held<KeyEntry>)> {
         match self {
             Self::Key(entry) => {
@@ -110,29 +118,21 @@ impl Decoded {
             (Self::Key(mut entry), Some(Self::Key(known))) => {
                 // An entry that is held already is the known one: it did not change.
                 if let Some(fresh) = Arc::get_mut(&mut entry) {
-                    let previous = fresh.record.previous().zip(known.record.previous());
-                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
-                    fresh.carry(carried(known.usage(), same));
+                    fresh.carry(known);
                 }
                 Self::Key(entry)
             }
             (Self::Integration(mut entry), Some(Self::Integration(known))) => {
                 if let Some(fresh) = Arc::get_mut(&mut entry) {
                     let previous = fresh.record.previous.as_ref().zip(known.record.previous.as_ref());
-                    let same = previous.is_some_and(|(now, before)| now.is_same(before));
-                    fresh.usage = carried(&known.usage, same);
+                    if !previous.is_some_and(|(now, before)| now.is_same(before)) {
+                        known.usage.forget_previous();
+                    }
+                    fresh.usage = Arc::clone(&known.usage);
                 }
                 Self::Integration(entry)
             }
             (fresh, _) => fresh,
         }
     }
-}
-
-/// The use of a record so far; that of replaced values goes on only where they are the same ones still.
-fn carried(usage: &Arc<Usage>, same_previous: bool) -> Arc<Usage> {
-    if !same_previous {
-        usage.forget_previous();
-    }
-    Arc::clone(usage)
 }

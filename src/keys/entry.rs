@@ -141,9 +141,21 @@ impl KeyEntry {
         self.usage.get_or_init(Arc::default)
     }
 
-    /// Counts on where an earlier entry of this key stopped.
-    pub(super) fn carry(&mut self, usage: Arc<Usage>) {
-        self.usage = OnceLock::from(usage);
+    /// Its use, if there was any. To look makes nothing, however many are looked at.
+    #[must_use]
+    pub fn usage_so_far(&self) -> Option<&Usage> {
+        self.usage.get().map(|usage| &**usage)
+    }
+
+    /// Counts on where an earlier entry of this key stopped. Where nothing has used that one, no room is taken; a
+    /// first use in this very moment is not counted.
+    pub(super) fn carry(&mut self, known: &Self) {
+        let Some(usage) = known.usage.get() else { return };
+        let previous = self.record.previous().zip(known.record.previous());
+        if !previous.is_some_and(|(now, before)| now.is_same(before)) {
+            usage.forget_previous();
+        }
+        self.usage = OnceLock::from(Arc::clone(usage));
     }
 
     /// Whether it may verify anything at `now`.

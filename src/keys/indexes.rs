@@ -1,4 +1,4 @@
-//! The indexes that requests read: API keys by digest, keys by id and workspace, integrations by name.
+//! The indexes that requests read: API keys by digest, keys by workspace and id, integrations by name.
 //!
 //! Not their writer's order of things, which is the mirror's. Invariants: an index holds what the catalogue
 //! holds, never more; a damaged record never displaces an intact one; a value that a record keeps is found all
@@ -39,8 +39,9 @@ pub(super) type Members = Arc<[(Uuid, Held<KeyEntry>)]>;
 #[derive(Debug)]
 pub(super) struct Indexes {
     pub(super) api_keys: Shards<ApiKeyDigest, Held<KeyEntry>>,
-    pub(super) keys: Shards<Uuid, Held<KeyEntry>>,
     pub(super) workspaces: Shards<Uuid, Members>,
+    /// Keys that are damaged: nobody can tell for certain whose they are.
+    damaged_keys: Shards<Uuid, ()>,
     pub(super) integrations: Shards<String, Held<IntegrationEntry>>,
 }
 
@@ -48,8 +49,8 @@ impl Indexes {
     pub(super) fn empty() -> Self {
         Self {
             api_keys: Shards::new(),
-            keys: Shards::new(),
             workspaces: Shards::new(),
+            damaged_keys: Shards::new(),
             integrations: Shards::new(),
         }
     }
@@ -69,12 +70,22 @@ impl Indexes {
         }
         Self {
             api_keys: Shards::from_entries(ordered().flat_map(Decoded::api_key_entries)),
-            keys: Shards::from_entries(
-                records.iter().filter_map(|(key, decoded)| Some((key.id, decoded.as_key()?))),
-            ),
             workspaces: Shards::from_entries(members.into_iter().map(|(id, keys)| (id, Arc::from(keys)))),
+            damaged_keys: Shards::from_entries(
+                damaged.iter().filter_map(|decoded| Some((decoded.damaged_key()?, ()))),
+            ),
             integrations: Shards::from_entries(ordered().filter_map(Decoded::integration_entry)),
         }
+    }
+
+    /// The key of a workspace with this id. A damaged one is found in any workspace.
+    pub(super) fn key(&self, workspace: &Uuid, id: &Uuid) -> Option<Held<KeyEntry>> {
+        let member = |members: &Members| {
+            let place = members.binary_search_by(|(other, _)| other.cmp(id)).ok()?;
+            members.get(place).map(|(_, held)| held.clone())
+        };
+        let held = self.workspaces.look(workspace, member).flatten();
+        held.or_else(|| self.damaged_keys.get(id).map(|()| Held::Damaged))
     }
 
     /// Takes one record's former values out of the indexes and puts its present ones in.
@@ -115,18 +126,19 @@ impl Indexes {
                 self.api_keys.insert(digest, held);
             }
         }
+        // Known as damaged before it is anywhere taken out, and until it is put in whole.
+        if after.and_then(Decoded::damaged_key).is_some() {
+            self.damaged_keys.insert(key.id, ());
+        }
         let (left, joined) = (before.and_then(Decoded::workspace), after.and_then(Decoded::workspace));
         if let Some(workspace) = left.filter(|left| Some(*left) != joined) {
             self.change_members(workspace, key.id, None);
         }
-        match after.and_then(Decoded::as_key) {
-            Some(held) => {
-                if let Some(workspace) = joined {
-                    self.change_members(workspace, key.id, Some(held.clone()));
-                }
-                self.keys.insert(key.id, held);
-            }
-            None => self.keys.remove(&key.id),
+        if let (Some(workspace), Some(held)) = (joined, after.and_then(Decoded::as_key)) {
+            self.change_members(workspace, key.id, Some(held));
+        }
+        if before.and_then(Decoded::damaged_key).is_some() && after.and_then(Decoded::damaged_key).is_none() {
+            self.damaged_keys.remove(&key.id);
         }
     }
 

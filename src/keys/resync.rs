@@ -21,8 +21,8 @@ use crate::store::{Followed, Head, Life, LogEntry, Logged, StoreError};
 /// Records that a message names; of the rest it says how many.
 const NAMED: usize = 20;
 
-/// Entries of the log from before a key set was read that are remembered with it: a failover just after that loses
-/// some of them.
+/// Changes in the log from before a key set was read that are remembered with it: a failover just after that loses
+/// some of them. Counted in records, since one entry of a bulk change may hold hundreds.
 const RECALLED: usize = 1000;
 
 /// Why the keys cannot be brought up to date now.

@@ -139,10 +139,7 @@ impl KeysNow<'_> {
             }
             Locator::Signature(locator) => match locator.key {
                 Some(id) => {
-                    let entry = intact(self.ring.mirror.indexes().keys.get(&id))?;
-                    if entry.record.workspace_id != locator.workspace {
-                        return Err(LookupError::Unknown);
-                    }
+                    let entry = intact(self.ring.mirror.indexes().key(&locator.workspace, &id))?;
                     Ok(Candidates::Signature { entries: SmallVec::from_iter([entry]), damaged: false })
                 }
                 None => self.signing_keys(locator.workspace),
@@ -192,7 +189,8 @@ impl KeysNow<'_> {
         if !self.is_available {
             return Err(LookupError::Unavailable);
         }
-        let current = intact(self.ring.mirror.indexes().keys.get(&used.record.meta.id))?;
+        let record = &used.record;
+        let current = intact(self.ring.mirror.indexes().key(&record.workspace_id, &record.meta.id))?;
         if current.still_honours(used, api_key, which, self.now) { Ok(()) } else { Err(LookupError::Unknown) }
     }
 

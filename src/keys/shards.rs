@@ -58,7 +58,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.shards.get(self.index(key))?.load().get(key).cloned()
+        self.look(key, V::clone)
+    }
+
+    /// What `look` takes of the value of a key, which is not copied.
+    pub(super) fn look<Q: Hash + Eq + ?Sized, R>(&self, key: &Q, look: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+    {
+        self.shards.get(self.index(key))?.load().get(key).map(look)
     }
 
     /// Sets the value of a key.

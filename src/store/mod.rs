@@ -155,7 +155,8 @@ pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// As [`Store::head`]; [`StoreError::OtherEpoch`] where the namespace was initialised anew.
     fn follow(&self, epoch: Epoch, after: Position, mac: AuditMac) -> StoreFuture<'_, Followed>;
 
-    /// The latest entries of the log, oldest first, at most `limit`: as far back as they can be read.
+    /// The latest entries of the log, oldest first, no more than it takes to have `limit` changes of records: as far
+    /// back as they can be read.
     ///
     /// # Errors
     /// As [`Store::head`].

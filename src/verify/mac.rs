@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, CoreProxy, EagerHash};
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -42,17 +44,17 @@ impl Hash {
 }
 
 /// An HMAC that has absorbed its key. Copied for each message, which saves hashing the key again. It takes the
-/// room of its own hash, not of the longest: many are held.
+/// room of its own hash, not of the longest, and none for bytes that do not fill a block yet: many are held.
 #[derive(Clone)]
 pub struct MacKey(Absorbed);
 
 #[derive(Clone)]
 enum Absorbed {
     Nothing,
-    Sha1(Box<Hmac<Sha1>>),
-    Sha256(Box<Hmac<Sha256>>),
-    Sha384(Box<Hmac<Sha384>>),
-    Sha512(Box<Hmac<Sha512>>),
+    Sha1(Box<HmacCore<Sha1>>),
+    Sha256(Box<HmacCore<Sha256>>),
+    Sha384(Box<HmacCore<Sha384>>),
+    Sha512(Box<HmacCore<Sha512>>),
 }
 
 impl MacKey {
@@ -63,10 +65,10 @@ impl MacKey {
             return None;
         }
         Some(Self(match hash {
-            Hash::Sha1 => Absorbed::Sha1(Box::new(Hmac::new_from_slice(key).ok()?)),
-            Hash::Sha256 => Absorbed::Sha256(Box::new(Hmac::new_from_slice(key).ok()?)),
-            Hash::Sha384 => Absorbed::Sha384(Box::new(Hmac::new_from_slice(key).ok()?)),
-            Hash::Sha512 => Absorbed::Sha512(Box::new(Hmac::new_from_slice(key).ok()?)),
+            Hash::Sha1 => Absorbed::Sha1(Box::new(HmacCore::new_from_slice(key).ok()?)),
+            Hash::Sha256 => Absorbed::Sha256(Box::new(HmacCore::new_from_slice(key).ok()?)),
+            Hash::Sha384 => Absorbed::Sha384(Box::new(HmacCore::new_from_slice(key).ok()?)),
+            Hash::Sha512 => Absorbed::Sha512(Box::new(HmacCore::new_from_slice(key).ok()?)),
         }))
     }
 
@@ -81,10 +83,10 @@ impl MacKey {
     pub fn begin(&self) -> Mac {
         Mac(match &self.0 {
             Absorbed::Nothing => Running::Plain(Sha256::new()),
-            Absorbed::Sha1(key) => Running::Sha1(Hmac::clone(key)),
-            Absorbed::Sha256(key) => Running::Sha256(Hmac::clone(key)),
-            Absorbed::Sha384(key) => Running::Sha384(Hmac::clone(key)),
-            Absorbed::Sha512(key) => Running::Sha512(Hmac::clone(key)),
+            Absorbed::Sha1(key) => Running::Sha1(resume(key)),
+            Absorbed::Sha256(key) => Running::Sha256(resume(key)),
+            Absorbed::Sha384(key) => Running::Sha384(resume(key)),
+            Absorbed::Sha512(key) => Running::Sha512(resume(key)),
         })
     }
 }
@@ -93,6 +95,10 @@ impl fmt::Debug for MacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MacKey([redacted])")
     }
+}
+
+fn resume<D: EagerHash>(absorbed: &HmacCore<D>) -> Hmac<D> {
+    Hmac::compose(absorbed.clone(), Buffer::<HmacCore<D>>::default())
 }
 
 /// The MAC of a message of which some bytes have been seen.

@@ -6,6 +6,8 @@ use countersign::keys::decode::{DamageCause, Damaged, Decoded, Judged};
 use countersign::keys::record::{ApiKeyDigest, Kind, PreviousKey, Record, RecordKey};
 use countersign::keys::{Locator, LookupError};
 
+use uuid::Uuid;
+
 use super::{HEAD, NOW, WORKSPACE, World, digest, id};
 
 fn damaged(
@@ -144,4 +146,37 @@ fn a_damaged_record_is_damaged_for_whoever_has_not_switched_yet() {
     let replaced = World::of(vec![(key, inside(world.decoder.decode(key, &forged)))]);
     assert_eq!(opens(&replaced, 1), Err(LookupError::Damaged));
     assert_eq!(opens(&replaced, 2), Err(LookupError::Damaged));
+}
+
+/// What a signature that names webhook key `n` in a workspace leads to.
+fn named(world: &World, workspace: Uuid, n: u128) -> Result<(), LookupError> {
+    let named = SignatureLocator { workspace, key: Some(id(n)) };
+    world.ring.at(world.clock.moment()).find(&Locator::Signature(named)).map(|_| ())
+}
+
+#[test]
+fn a_damaged_key_is_damaged_under_its_id_whatever_workspace_it_claims() {
+    const OTHER: Uuid = Uuid::from_u128(9);
+    let world = World::of(Vec::new());
+    world.put(world.key(1, 1, true));
+    assert_eq!((named(&world, WORKSPACE, 1), named(&world, OTHER, 1)), (Ok(()), Err(LookupError::Unknown)));
+    let claiming = |workspace, revision| {
+        let (key, decoded) = damaged(Kind::WebhookKey, 1, revision, Vec::new(), None);
+        let Decoded::Damaged(damaged) = decoded else { panic!("not damaged") };
+        (key, Decoded::Damaged(Box::new(Damaged { workspace, ..*damaged })))
+    };
+    let both = |world: &World| (named(world, WORKSPACE, 1), named(world, OTHER, 1));
+    for (revision, workspace) in [(2, None), (3, Some(OTHER)), (4, Some(WORKSPACE))] {
+        let record = claiming(workspace, revision);
+        let loaded = World::of(vec![record.clone()]);
+        world.put(record);
+        for world in [&world, &loaded] {
+            assert_eq!(both(world), (Err(LookupError::Damaged), Err(LookupError::Damaged)));
+        }
+    }
+    world.put(world.key(1, 5, true));
+    assert_eq!(both(&world), (Ok(()), Err(LookupError::Unknown)));
+    world.put(claiming(None, 6));
+    world.mirror.remove(RecordKey { kind: Kind::WebhookKey, id: id(1) }, 7);
+    assert_eq!(both(&world), (Err(LookupError::Unknown), Err(LookupError::Unknown)));
 }

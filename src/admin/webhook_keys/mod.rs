@@ -92,7 +92,7 @@ pub(super) async fn list(
     let now = state.writer.now();
     let show = |decoded: &Decoded| match decoded {
         Decoded::Key(entry) => {
-            serde_json::to_value(KeyView::of(&entry.record.record(), Some(entry.usage()), now)).ok()
+            serde_json::to_value(KeyView::of(&entry.record.record(), entry.usage_so_far(), now)).ok()
         }
         _ => None,
     };
@@ -158,7 +158,7 @@ pub(super) fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
 
 fn shown(entry: &KeyEntry, now: UnixMillis) -> Response {
     let record = entry.record.record();
-    tagged(record.meta.revision, KeyView::of(&record, Some(entry.usage()), now))
+    tagged(record.meta.revision, KeyView::of(&record, entry.usage_so_far(), now))
 }
 
 fn unknown() -> Problem {

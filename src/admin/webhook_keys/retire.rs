@@ -54,7 +54,7 @@ pub(in crate::admin) async fn retire(
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let usage = entry.as_ref().ok().map(|entry| &**entry.usage());
+            let usage = entry.as_ref().ok().and_then(|entry| entry.usage_so_far());
             Ok(tagged(record.meta.revision, KeyView::of(record, usage, now)))
         }
         Outcome::Unchanged => Ok(shown(&*entry?, now)),

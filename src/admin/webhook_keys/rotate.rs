@@ -85,7 +85,7 @@ pub(in crate::admin) async fn rotate(
     };
     let entry = path.entry(state.writer.mirror()).ok();
     let answer = Once {
-        key: KeyView::of(record, entry.as_ref().map(|entry| &**entry.usage()), rotated_at),
+        key: KeyView::of(record, entry.as_ref().and_then(|entry| entry.usage_so_far()), rotated_at),
         api_key: exposed(fresh.api_key.as_ref()),
         secret: exposed(fresh.secret.as_ref()),
         warning: format!(

@@ -63,7 +63,7 @@ pub(in crate::admin) async fn patch(
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let key = KeyView::of(record, entry.as_ref().ok().map(|entry| &**entry.usage()), now);
+            let key = KeyView::of(record, entry.as_ref().ok().and_then(|entry| entry.usage_so_far()), now);
             let warning = if *bound { ID_NEEDED.to_owned() } else { String::new() };
             Ok(tagged(record.meta.revision, Once { key, api_key: None, secret: None, warning }))
         }

@@ -116,14 +116,19 @@ pub(super) fn count(database: &Database) -> Result<u64, Fault> {
     Ok(reading.open_table(RECORDS)?.len()?)
 }
 
-/// The latest entries of the log, oldest first.
+/// The latest entries of the log with at least `limit` changes, oldest first.
 pub(super) fn latest(database: &Database, limit: usize) -> Result<Vec<LogEntry>, Fault> {
     let reading = database.begin_read()?;
     head_in(&reading)?;
-    let mut entries = Vec::new();
-    for stored in reading.open_table(LOG)?.iter()?.rev().take(limit) {
+    let (mut entries, mut changes) = (Vec::new(), 0);
+    for stored in reading.open_table(LOG)?.iter()?.rev() {
+        if changes >= limit {
+            break;
+        }
         let (sequence, entry) = stored?;
-        entries.push(tables::log_entry(sequence.value(), entry.value())?);
+        let entry = tables::log_entry(sequence.value(), entry.value())?;
+        changes += entry.changes.len().max(1);
+        entries.push(entry);
     }
     entries.reverse();
     Ok(entries)

@@ -18,8 +18,11 @@ use super::link::{Link, run};
 use super::{read, server};
 use crate::store::{AuditMac, Epoch, Followed, HEARTBEAT, Head, LogEntry, Position, StoreError};
 
-/// Entries that one read gives at most.
-const BATCH: usize = 1000;
+/// Entries that one read gives at most: each may hold hundreds of records.
+const BATCH: usize = 100;
+
+/// Entries of the log that are read first where the latest are wanted.
+const FIRST_PAGE: usize = 10;
 
 /// The connection that follows, and where it is.
 pub(super) struct Tail {
@@ -80,27 +83,42 @@ async fn resume(link: &Link, former: Option<Tail>, at: Head) -> Result<Option<Ta
     Ok(Some(Tail { connection, at, checked, resumed: true }))
 }
 
-/// The latest entries, oldest first.
+/// The latest entries with at least `limit` changes, oldest first.
 pub(super) async fn latest(link: &Link, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
     read::head(link).await?;
     let key = &link.names.log;
-    let mut range = redis::cmd("XREVRANGE");
-    range.arg(key).arg("+").arg("-").arg("COUNT").arg(limit);
-    let found = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
-    let mut entries: Vec<LogEntry> = Vec::with_capacity(found.len());
+    let mut entries: Vec<LogEntry> = Vec::new();
+    let (mut changes, mut page) = (0, FIRST_PAGE);
     let mut next = None;
-    for entry in found {
-        // Backwards: each must be what the one after it says that it follows on.
-        let Some((before, read)) =
-            entry.mac("p").and_then(|before| Some((before, read_entry(&entry, before)?)))
-        else {
-            break;
+    while changes < limit {
+        let end = match entries.last() {
+            Some(oldest) => format!("({}", forms::position_text(oldest.position)),
+            None => "+".to_owned(),
         };
-        if next.is_some_and(|next| next != read.mac) {
+        let mut range = redis::cmd("XREVRANGE");
+        range.arg(key).arg(end).arg("-").arg("COUNT").arg(page);
+        let found = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
+        let is_last = found.len() < page;
+        for entry in found {
+            // Backwards: each must be what the one after it says that it follows on.
+            let read = entry.mac("p").and_then(|before| Some((before, read_entry(&entry, before)?)));
+            let Some((before, read)) = read.filter(|(_, read)| next.is_none_or(|next| next == read.mac))
+            else {
+                changes = limit;
+                break;
+            };
+            if changes >= limit {
+                break;
+            }
+            next = Some(before);
+            changes += read.changes.len().max(1);
+            entries.push(read);
+        }
+        if is_last {
             break;
         }
-        next = Some(before);
-        entries.push(read);
+        // Entries of a bulk change are large: no more are asked for than are wanted, as far as can be guessed.
+        page = (limit.saturating_sub(changes) * entries.len()).div_ceil(changes.max(1));
     }
     entries.reverse();
     Ok(entries)

@@ -64,6 +64,17 @@ pub(crate) async fn a_store_knows_its_own_past(store: &Arc<dyn Store>) {
     assert!(!store.holds(beyond, entries[4].mac).await.unwrap());
     assert_eq!(store.latest(10).await.unwrap(), entries);
     assert_eq!(store.latest(2).await.unwrap(), entries[3..]);
+    // What one entry changes counts, so that a bulk change brings no more of the past than is wanted.
+    commit_ops(store, (6..=8).map(|n| put(workspace(n), 1))).await;
+    for n in 9..=40 {
+        commit_ops(store, [put(workspace(n), 1)]).await;
+    }
+    let entries = log_after(store, epoch, start, none).await;
+    assert_eq!(store.latest(32).await.unwrap(), entries[6..]);
+    assert_eq!(store.latest(33).await.unwrap(), entries[5..]);
+    assert_eq!(store.latest(35).await.unwrap(), entries[5..]);
+    assert_eq!(store.latest(36).await.unwrap(), entries[4..]);
+    assert_eq!(store.latest(100).await.unwrap(), entries);
 }
 
 pub(crate) async fn a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end(
