@@ -22,6 +22,7 @@ pub mod verify;
 
 mod inputs;
 mod progress;
+mod refusal;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -219,7 +220,7 @@ impl ServeArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DevArgs {
     /// Directory of everything that the demo writes.
-    #[arg(long, value_name = "DIR", default_value = ".countersign")]
+    #[arg(long, value_name = "DIR", default_value = dev::addresses::DIR)]
     pub dir: PathBuf,
     /// Where senders reach us, ip:port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
