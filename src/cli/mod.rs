@@ -10,8 +10,10 @@ pub mod dev;
 pub mod export;
 pub mod fleet;
 pub mod import;
+pub mod integration;
 pub mod keks;
 pub mod key;
+pub mod records;
 pub mod remote;
 mod scheme_text;
 pub mod schemes;
@@ -19,6 +21,7 @@ pub mod serve;
 pub mod sign;
 pub mod store;
 pub mod verify;
+pub mod workspace;
 
 mod inputs;
 mod progress;
@@ -77,6 +80,7 @@ Examples:
   countersign dev                                     try it: a demo with an application built in
   countersign check --config countersign.toml         find every fault of a file at once
   countersign serve --upstream http://127.0.0.1:3000  stand in front of an application
+  countersign integration create github --type github let a sender in
 
 Exit codes: 0 ok, 1 refused or failed, 2 usage, 69 server unreachable, 78 configuration.";
 
@@ -122,9 +126,15 @@ enum Command {
     /// Asks a running sidecar. Refused while an older sidecar lives, which is named: it could not change records any
     /// more, nor read what a later version adds.
     Migrate(fleet::AskArgs),
-    /// Make API keys.
+    /// Manage workspaces, which own webhook keys.
     #[command(subcommand)]
-    Key(KeyCommand),
+    Workspace(workspace::WorkspaceCommand),
+    /// Manage webhook keys: API keys and signing secrets of a workspace.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Manage integrations: the senders of webhooks.
+    #[command(subcommand)]
+    Integration(integration::IntegrationCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -296,17 +306,6 @@ pub struct KeksNewArgs {
     pub id: String,
 }
 
-/// `key …`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum KeyCommand {
-    /// Make a new API key, and the digest that a seed file names it by.
-    ///
-    /// Prints the key this once: give it to its holder, and keep no copy. The digest is no secret; paste the printed
-    /// lines into the seed file (seed.file).
-    #[command(after_help = "Example:\n  countersign key new --offline --json | jq -r .apiKeyDigest")]
-    New(KeyNewArgs),
-}
-
 /// `key new`.
 #[derive(Debug, Clone, Args)]
 pub struct KeyNewArgs {
@@ -355,7 +354,9 @@ fn dispatch(command: Command) -> Exit {
         Command::Keks(KeksCommand::Rotate(args)) => fleet::rotate(&args),
         Command::Sidecars(args) => fleet::sidecars(&args),
         Command::Migrate(args) => fleet::migrate(&args),
-        Command::Key(KeyCommand::New(args)) => key::new(&args),
+        Command::Workspace(command) => workspace::run(&command),
+        Command::Key(command) => key::run(&command),
+        Command::Integration(command) => integration::run(&command),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),
