@@ -18,6 +18,7 @@ pub mod remote;
 mod scheme_text;
 pub mod schemes;
 pub mod serve;
+pub mod shell;
 pub mod sign;
 pub mod store;
 pub mod verify;
@@ -31,7 +32,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{self, Faults, Loaded, Sources};
 use crate::harden;
@@ -152,6 +153,12 @@ enum Command {
     ///
     /// Prints ready-to-paste curl lines, one of them refused on purpose. Writes only below --dir.
     Dev(DevArgs),
+    /// Print what completes these commands in a shell.
+    #[command(after_help = shell::COMPLETIONS)]
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page of all commands.
+    #[command(after_help = shell::MAN)]
+    Man,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -361,6 +368,8 @@ fn dispatch(command: Command) -> Exit {
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),
         Command::Dev(args) => dev::run(&args),
+        Command::Completions(args) => shell::completions(&args, Cli::command()),
+        Command::Man => shell::man(Cli::command()),
     }
 }
 

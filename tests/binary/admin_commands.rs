@@ -358,3 +358,25 @@ fn lists_of_many_pages_are_one() {
     assert_eq!(place.ok(&["workspace", "list"]).lines().count(), 202);
     assert_eq!(value(&place.ok(&["workspace", "get", "w200"]), "name"), "w200");
 }
+
+#[test]
+fn shells_and_readers_are_told_of_every_command() {
+    let dir = tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let ended = Process::start(countersign(dir.path(), args)).finish();
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        ended.stdout
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("rotate-secret") && script.contains("secret-file"), "{shell}: {script}");
+    }
+    let script = run(&["completions", "bash"]);
+    std::fs::write(dir.path().join("script"), script).unwrap();
+    sh(dir.path(), "bash -n script");
+    let page = run(&["man"]);
+    assert!(page.contains(".TH COUNTERSIGN 1"), "{page}");
+    for command in ["SERVE", "KEKS ROTATE", "KEY RETIRE\\-PREVIOUS", "INTEGRATION ROTATE\\-SECRET", "MAN"] {
+        assert!(page.contains(&format!(".SH \"COUNTERSIGN {command}\"")), "{command}: {page}");
+    }
+}
