@@ -3,7 +3,7 @@
 //! Not for the request path. Invariant: the token goes into a header and nowhere else.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -65,13 +65,34 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, ClientError> {
+        self.send(self.request(method, path, body)?).await
+    }
+
+    /// Makes one call that changes nothing where the record is not at this revision any more.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_at(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        revision: u64,
+    ) -> Result<Answer, ClientError> {
+        let mut request = self.request(method, path, body)?;
+        let tag = HeaderValue::from_str(&format!("\"{revision}\"")).map_err(invalid)?;
+        request.headers_mut().insert(IF_MATCH, tag);
+        self.send(request).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         let stream = TcpStream::connect(&self.authority)
             .await
             .map_err(|source| ClientError::Unreachable { authority: self.authority.clone(), source })?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(invalid)?;
         let connection = tokio::spawn(connection);
-        let response = sender.send_request(self.request(method, path, body)?).await.map_err(invalid)?;
+        let response = sender.send_request(request).await.map_err(invalid)?;
         let status = response.status();
         let bytes =
             Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(invalid)?.to_bytes();

@@ -1,16 +1,19 @@
 //! Where the admin port is and what opens it, for commands that ask a running sidecar.
 //!
-//! Not the protocol (`client.rs`). Invariant: the token comes from a file or the environment, never from an argument.
+//! Not the protocol (`client.rs`), and not the words for refusals (`refusal.rs`). Invariants: the token comes from a
+//! file or the environment, never from an argument; the token of a demo goes to that demo and nowhere else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use http::Method;
 use serde_json::Value;
 
 use super::client::{Client, ClientError};
-use super::{Exit, inputs};
+use super::dev::addresses::{self, Addresses};
+use super::{Exit, inputs, refusal};
 use crate::config::env;
+use crate::secret::Secret;
 
 /// Where the admin port is unless somebody says otherwise: the default of admin.address.
 const DEFAULT_URL: &str = "http://127.0.0.1:9901";
@@ -18,11 +21,12 @@ const DEFAULT_URL: &str = "http://127.0.0.1:9901";
 /// The admin port of a running sidecar.
 #[derive(Debug, Clone, Args)]
 pub struct RemoteArgs {
-    /// Its admin port; COUNTERSIGN_CLI_URL, or http://127.0.0.1:9901.
-    #[arg(long, value_name = "URL")]
+    /// Its admin port; COUNTERSIGN_CLI_URL, or the demo that the token is of, or http://127.0.0.1:9901.
+    #[arg(long, value_name = "URL", help_heading = "Whom to ask")]
     pub url: Option<String>,
-    /// File with the admin token; COUNTERSIGN_CLI_TOKEN_FILE, or the token in COUNTERSIGN_ADMIN_TOKEN.
-    #[arg(long, value_name = "FILE")]
+    /// File with the admin token; COUNTERSIGN_CLI_TOKEN_FILE, or the token in COUNTERSIGN_ADMIN_TOKEN, or
+    /// .countersign/admin.token of a demo in this directory.
+    #[arg(long, value_name = "FILE", help_heading = "Whom to ask")]
     pub token_file: Option<PathBuf>,
 }
 
@@ -30,55 +34,107 @@ pub struct RemoteArgs {
 pub(super) struct Remote {
     client: Client,
     runtime: tokio::runtime::Runtime,
+    /// Where the token came from, for whom it does not open the port.
+    token_from: String,
+    /// Where its traffic port is, where that is known.
+    traffic: Option<String>,
 }
 
 impl RemoteArgs {
     /// Ready to be asked; what is missing is said.
     pub(super) fn connect(&self) -> Result<Remote, Exit> {
         let mut env = env::process();
-        let url = self.url.clone().or_else(|| env.remove(env::CLI_URL));
-        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let authority = authority.filter(|rest| !rest.is_empty() && !rest.contains(['/', '@', '?', '#']));
-        let Some(authority) = authority else {
-            super::complain("--url (COUNTERSIGN_CLI_URL): the admin port is http://host:port");
-            return Err(Exit::Usage);
-        };
+        let given = self.url.clone().or_else(|| env.remove(env::CLI_URL));
         let file = self.token_file.clone().or_else(|| env.remove(env::CLI_TOKEN_FILE).map(PathBuf::from));
-        let token = match file {
-            Some(path) => inputs::secret(&path).map_err(|fault| fault.report())?,
-            None => env::admin_token(&env).ok_or_else(|| {
-                super::complain(
-                    "no admin token: name its file with --token-file, or set COUNTERSIGN_ADMIN_TOKEN",
-                );
-                Exit::Usage
-            })?,
+        // A token's file may be that of a demo in another directory.
+        let beside = file.as_deref().and_then(Path::parent);
+        let demo = addresses::of_demo(beside.unwrap_or_else(|| Path::new(addresses::DIR)));
+        let by_file = file.is_some();
+        let mut token = match file {
+            Some(path) => {
+                let secret = inputs::secret(&path).map_err(|fault| fault.report())?;
+                Some((secret, path.display().to_string()))
+            }
+            None => env::admin_token(&env).map(|token| (token, "COUNTERSIGN_ADMIN_TOKEN".to_owned())),
+        };
+        let is_demo = |url: &str, demo: &Addresses| url.trim_end_matches('/') == demo.admin;
+        let demo = demo.filter(|demo| match &given {
+            Some(url) => is_demo(url, demo),
+            None => by_file || token.is_none(),
+        });
+        if token.is_none() && (given.is_none() || demo.is_some()) {
+            token = demo_token();
+        }
+        let url = given.or_else(|| demo.as_ref().map(|demo| demo.admin.clone()));
+        let authority = authority(&url.unwrap_or_else(|| DEFAULT_URL.to_owned()))?;
+        let Some((token, token_from)) = token else {
+            super::complain(
+                "no admin token: name its file with --token-file (COUNTERSIGN_CLI_TOKEN_FILE), or set \
+                 COUNTERSIGN_ADMIN_TOKEN",
+            );
+            return Err(Exit::Usage);
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| {
             super::complain(&error.to_string());
             Exit::Failed
         })?;
-        Ok(Remote { client: Client::new(authority.to_owned(), token), runtime })
+        let traffic = demo.map(|demo| demo.traffic);
+        Ok(Remote { client: Client::new(authority, token), runtime, token_from, traffic })
     }
 }
 
+fn authority(url: &str) -> Result<String, Exit> {
+    let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let authority = authority.filter(|rest| !rest.is_empty() && !rest.contains(['/', '@', '?', '#']));
+    authority.map(str::to_owned).ok_or_else(|| {
+        super::complain("--url (COUNTERSIGN_CLI_URL): the admin port is http://host:port");
+        Exit::Usage
+    })
+}
+
+/// The token of a demo that was started in this directory.
+fn demo_token() -> Option<(Secret, String)> {
+    let path = Path::new(addresses::DIR).join(addresses::TOKEN);
+    let token = path.is_file().then(|| inputs::secret(&path).ok()).flatten()?;
+    Some((token, path.display().to_string()))
+}
+
 impl Remote {
+    /// Where senders reach it, where that is known: `http://host:port`.
+    pub(super) fn traffic(&self) -> Option<&str> {
+        self.traffic.as_deref()
+    }
+
     /// The body of a successful answer; anything else is said.
     pub(super) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Exit> {
-        match self.runtime.block_on(self.client.call(method, path, body)) {
+        self.ask_at(method, path, body, None)
+    }
+
+    /// The same, of a record that is still at this revision.
+    pub(super) fn ask_at(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<u64>,
+    ) -> Result<Value, Exit> {
+        let answer = self.runtime.block_on(async {
+            match revision {
+                Some(revision) => self.client.call_at(method, path, body, revision).await,
+                None => self.client.call(method, path, body).await,
+            }
+        });
+        match answer {
             Ok(answer) if answer.status.is_success() => Ok(answer.body),
             Ok(answer) => {
-                let detail =
-                    |of: &Value| of.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
-                super::complain(&format!("{}: {}", answer.status.as_u16(), detail(&answer.body)));
-                for fault in answer.body.get("errors").and_then(Value::as_array).into_iter().flatten() {
-                    super::complain(&format!("  {}", detail(fault)));
-                }
+                super::complain(&refusal::text(answer.status, &answer.body, &self.token_from));
                 Err(if answer.status.as_u16() == 503 { Exit::Unreachable } else { Exit::Failed })
             }
             Err(error @ ClientError::Unreachable { .. }) => {
-                super::complain(&error.to_string());
+                super::complain(&format!(
+                    "{error}\nIs it running? Another one is named with --url (COUNTERSIGN_CLI_URL)."
+                ));
                 Err(Exit::Unreachable)
             }
             Err(error) => {

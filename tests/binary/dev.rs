@@ -138,3 +138,32 @@ fn a_demo_whose_port_is_taken_names_the_option() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&format!("listener.address = {taken}")), "{}", ended.stderr);
 }
+
+#[test]
+fn a_sender_that_is_created_beside_the_demo_delivers_by_the_printed_line() {
+    let dir = tempdir().unwrap();
+    let (demo, _) = start(dir.path());
+    let said = demo.stdout();
+    let line = said.lines().find(|line| line.starts_with("countersign integration create ")).unwrap();
+    let args: Vec<&str> = line.split(' ').skip(1).collect();
+    assert_eq!(args, ["integration", "create", "pagerduty-prod", "--type", "pagerduty"]);
+    // Nothing but the directory says where the demo is and what opens it.
+    let ended = Process::start(countersign(dir.path(), &args)).finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let curl = ended.stdout.lines().find(|line| line.starts_with("curl ")).unwrap();
+    let answer = paste(dir.path(), curl);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{curl}\n{answer}");
+    let shown: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(shown["headers"]["countersign-integration"], "pagerduty-prod", "{answer}");
+    // From elsewhere, the file of the token says it all.
+    let elsewhere = tempdir().unwrap();
+    let token = dir.path().join(".countersign/admin.token").display().to_string();
+    let list = countersign(elsewhere.path(), &["integration", "list", "--token-file", &token]);
+    assert!(Process::start(list).finish().stdout.contains("pagerduty-prod"));
+    // Its token is for nobody else.
+    let elsewhere = ["workspace", "list", "--url", "http://127.0.0.1:1"];
+    assert_eq!(Process::start(countersign(dir.path(), &elsewhere)).finish().code, Some(2));
+    interrupt(demo);
+    assert!(!dir.path().join(".countersign/addresses.json").exists());
+}

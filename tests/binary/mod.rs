@@ -1,5 +1,6 @@
 //! The built binary, as people and Kubernetes run it: how it starts, what it refuses, how it ends.
 
+mod admin_commands;
 mod commands;
 mod dev;
 mod ending;

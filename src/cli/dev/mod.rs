@@ -4,15 +4,16 @@
 //! made through the admin port as any admin would make them. Invariants: nothing is written outside `--dir`;
 //! everything listens on loopback unless asked otherwise; Ctrl-C ends it with exit code 0.
 
+pub mod addresses;
 mod echo;
 mod print;
 mod provision;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use addresses::Addresses;
 use print::Places;
 
 use super::client::Client;
@@ -60,9 +61,16 @@ fn start(args: &DevArgs) -> Result<Exit, String> {
         let (Some(traffic), Some(admin)) = (running.traffic, running.admin) else { return false };
         let places = Places { dir: &args.dir, traffic, admin, ops: running.ops };
         let client = Client::new(admin.to_string(), token);
-        provisioned = provision::demo(running, &client).map(|demo| print::all(&places, &demo));
+        provisioned = provision::demo(running, &client).and_then(|demo| {
+            let url = |address| format!("http://{address}");
+            let written = Addresses { admin: url(admin), traffic: url(traffic) }.write(&args.dir);
+            written.map_err(|error| format!("{}: {error}", args.dir.display()))?;
+            print::all(&places, &demo);
+            Ok(())
+        });
         provisioned.is_ok()
     });
+    addresses::remove(&args.dir);
     provisioned.map(|()| exit)
 }
 
@@ -72,16 +80,6 @@ fn make_token(dir: &Path) -> Result<Secret, String> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| fault(&error))?;
     let random = random::<32>().map_err(|error| fault(&error))?;
     let token = data_encoding::HEXLOWER.encode(&random);
-    let path = dir.join("admin.token");
-    // Written aside and renamed: a reader never sees half a token, and the mode is right from the start.
-    let aside = dir.join("admin.token.new");
-    let written = || {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        file.write_all(token.as_bytes())?;
-        file.write_all(b"\n")?;
-        std::fs::rename(&aside, &path)
-    };
-    written().map_err(|error| fault(&error))?;
+    addresses::put(dir, addresses::TOKEN, token.as_bytes()).map_err(|error| fault(&error))?;
     Ok(Secret::from_text(&token))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use http::{HeaderMap, Method};
 
+use super::addresses;
 use super::provision::Demo;
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Head;
@@ -79,14 +80,27 @@ curl -i {base}/orders -H 'X-API-Key: {api_key}'
     let _infallible = write!(
         out,
         "
+# A sender of your own: prints its secret and a signed delivery to paste.
+countersign integration create pagerduty-prod --type pagerduty{whom}
+
 # What an admin sees: no secret is ever shown again.
 curl -s -H \"Authorization: Bearer $(cat {dir}/admin.token)\" http://{admin}/api/integrations
 
 Ctrl-C ends the demo.",
         dir = places.dir.display(),
         admin = places.admin,
+        whom = whom(places),
     );
     out
+}
+
+/// What the commands must be told, where the demo is not in the directory that they look into.
+fn whom(places: &Places<'_>) -> String {
+    let dir = places.dir;
+    if dir == Path::new(addresses::DIR) {
+        return String::new();
+    }
+    format!(" --token-file {}", dir.join(addresses::TOKEN).display())
 }
 
 fn signed_request(base: &str, demo: &Demo) -> String {

@@ -60,11 +60,20 @@ impl Request<'_> {
 
     /// Hands the token to curl's standard input, by a command that most shells have built in.
     fn token(&self) -> Result<String, InputFault> {
-        let name = self.made.first().map_or("", |(name, _)| name.as_str());
-        let before = quoted(&format!("{name}: {}", self.scheme.prefix()));
-        let secret = quoted(file(&self.args.secret_file, "--secret-file")?);
-        Ok(format!("printf '%s%s\\n' {before} \"$(tr -d '\\r' < {secret})\" | "))
+        let file = file(&self.args.secret_file, "--secret-file")?;
+        Ok(self.made.first().map_or(String::new(), |(name, _)| token_from(name, self.scheme.prefix(), file)))
     }
+}
+
+/// What hands curl's standard input a header whose value is the token in a file, after a prefix.
+pub(in crate::cli) fn token_from(name: &HeaderName, prefix: &str, file: &str) -> String {
+    let before = quoted(&format!("{name}: {prefix}"));
+    format!("printf '%s%s\\n' {before} \"$(tr -d '\\r' < {})\" | ", quoted(file))
+}
+
+/// A header as curl takes it, where it is text.
+pub(in crate::cli) fn header(name: &HeaderName, value: &HeaderValue) -> Option<String> {
+    line(name, value).ok()
 }
 
 /// A header as curl takes it: one without a value ends in a semicolon, else curl leaves it out.
@@ -84,7 +93,7 @@ fn file<'p>(path: &'p Path, option: &str) -> Result<&'p str, InputFault> {
 }
 
 /// One word for a POSIX shell.
-fn quoted(word: &str) -> String {
+pub(in crate::cli) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();

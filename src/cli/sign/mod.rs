@@ -4,7 +4,7 @@
 //! it was signed for; the secret is read from a file, and where a scheme sends the secret itself (a token),
 //! the curl command reads that file too.
 
-mod curl;
+pub(super) mod curl;
 
 use std::path::PathBuf;
 

@@ -3,17 +3,17 @@
 
 use serde_json::json;
 
-use super::{Exit, KeyNewArgs};
+use crate::cli::{Exit, KeyNewArgs, complain, say};
 use crate::credential::api_key;
 use crate::store::seal;
 
 /// Makes a key and prints it with what a seed file says of it.
 #[must_use]
-pub fn new(args: &KeyNewArgs) -> Exit {
+pub(super) fn new(args: &KeyNewArgs) -> Exit {
     let random = match seal::random::<32>() {
         Ok(random) => random,
         Err(error) => {
-            super::complain(&error.to_string());
+            complain(&error.to_string());
             return Exit::Failed;
         }
     };
@@ -21,7 +21,7 @@ pub fn new(args: &KeyNewArgs) -> Exit {
     let text = key.expose_text().unwrap_or_default();
     let digest = data_encoding::HEXLOWER.encode(&api_key::digest(text).0);
     let prefix = key.prefix();
-    super::say(&if args.json {
+    say(&if args.json {
         json!({ "apiKey": text, "apiKeyDigest": digest, "apiKeyPrefix": prefix }).to_string()
     } else {
         format!(
