@@ -1,11 +1,34 @@
 //! `key new --offline`: makes an API key that no store knows yet. Invariants: nothing is contacted or written; the key
 //! is in the output, once, and nowhere else.
 
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Exit, KeyNewArgs};
+use super::Exit;
 use crate::credential::api_key;
 use crate::store::seal;
+
+/// `key …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeyCommand {
+    /// Make a new API key, and the digest that a seed file names it by.
+    ///
+    /// Prints the key this once: give it to its holder, and keep no copy. The digest is no secret; paste the printed
+    /// lines into the seed file (seed.file).
+    #[command(after_help = "Example:\n  countersign key new --offline --json | jq -r .apiKeyDigest")]
+    New(KeyNewArgs),
+}
+
+/// `key new`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyNewArgs {
+    /// Contact nothing: the key counts once its digest is in a seed file.
+    #[arg(long, required = true)]
+    pub offline: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Makes a key and prints it with what a seed file says of it.
 #[must_use]

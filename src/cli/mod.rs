@@ -4,6 +4,7 @@
 //! 2 usage, 69 server unreachable, 78 configuration; results go to stdout, everything else to stderr; a
 //! closed pipe is not a crash.
 
+pub mod audit;
 pub mod check;
 pub mod client;
 pub mod dev;
@@ -121,9 +122,12 @@ enum Command {
     /// Asks a running sidecar. Refused while an older sidecar lives, which is named: it could not change records any
     /// more, nor read what a later version adds.
     Migrate(fleet::AskArgs),
+    /// Read and check the audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Make API keys.
     #[command(subcommand)]
-    Key(KeyCommand),
+    Key(key::KeyCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -295,28 +299,6 @@ pub struct KeksNewArgs {
     pub id: String,
 }
 
-/// `key …`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum KeyCommand {
-    /// Make a new API key, and the digest that a seed file names it by.
-    ///
-    /// Prints the key this once: give it to its holder, and keep no copy. The digest is no secret; paste the printed
-    /// lines into the seed file (seed.file).
-    #[command(after_help = "Example:\n  countersign key new --offline --json | jq -r .apiKeyDigest")]
-    New(KeyNewArgs),
-}
-
-/// `key new`.
-#[derive(Debug, Clone, Args)]
-pub struct KeyNewArgs {
-    /// Contact nothing: the key counts once its digest is in a seed file.
-    #[arg(long, required = true)]
-    pub offline: bool,
-    /// Print one JSON object instead of text.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -354,7 +336,8 @@ fn dispatch(command: Command) -> Exit {
         Command::Keks(KeksCommand::Rotate(args)) => fleet::rotate(&args),
         Command::Sidecars(args) => fleet::sidecars(&args),
         Command::Migrate(args) => fleet::migrate(&args),
-        Command::Key(KeyCommand::New(args)) => key::new(&args),
+        Command::Audit(command) => audit::run(&command),
+        Command::Key(key::KeyCommand::New(args)) => key::new(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),
