@@ -9,6 +9,7 @@
 
 mod admin;
 mod api_key;
+mod audit;
 mod availability;
 mod binary;
 mod canary;

@@ -36,7 +36,10 @@ pub(super) async fn check(
             request.extensions_mut().insert(Actor { name: BOOTSTRAP.to_owned(), request_id });
             next.run(request).await
         }
-        _ => Problem::unauthenticated().into_response(),
+        _ => {
+            state.refused.count();
+            Problem::unauthenticated().into_response()
+        }
     }
 }
 

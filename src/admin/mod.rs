@@ -11,6 +11,7 @@
 //! | `/api/integrations/{id or name}` | `GET`, `PATCH`, `DELETE` |
 //! | `/api/integrations/{id or name}/rotate-secret`, `…/retire-previous` | `POST` |
 //! | `/api/integrations/{id or name}/handshake/reveal` | `POST` |
+//! | `/api/audit-events`, `/api/audit-events/verify` | `GET` |
 //! | `/api/sidecars`, `/api/keks` | `GET` |
 //! | `/api/keks/rotate`, `/api/store/migrate` | `POST` |
 //!
@@ -22,6 +23,7 @@
 //! The way of a request: `envelope` (id, headers, panics) → `auth` → freshness → a resource, which reads
 //! `body` and `fields`, plans through `change`, and refuses through `problem`.
 
+mod audit;
 mod auth;
 mod body;
 mod change;
@@ -33,6 +35,7 @@ mod formats;
 mod integrations;
 mod page;
 mod problem;
+mod refused;
 mod rotation;
 mod schemes;
 pub mod seed;
@@ -50,6 +53,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub use refused::Refused;
 pub use serve::serve;
 
 use crate::keys::ring::KeyRing;
@@ -65,6 +69,8 @@ pub struct AdminState {
     pub ring: Arc<KeyRing>,
     /// The bootstrap admin's bearer token. An empty one admits nobody.
     pub token: Secret,
+    /// Counts who came without it.
+    pub refused: Arc<Refused>,
     /// `limits.candidate_secrets`: signing keys of a workspace that may go without `X-Webhook-Key-Id`.
     pub candidate_secrets: usize,
     /// Names of the configured routes, which a key may be confined to.
@@ -112,6 +118,9 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .route("/api/keks/rotate", post(fleet::rotate))
         .route("/api/store/migrate", post(fleet::migrate))
         .route_layer(from_fn_with_state(Arc::clone(&state), require_fresh_keys))
+        // Read from the store itself, and wanted most when it is in doubt.
+        .route("/api/audit-events", get(audit::list))
+        .route("/api/audit-events/verify", get(audit::verify))
         .route("/api/schemes", get(schemes::list))
         .route("/api/schemes/{scheme}", get(schemes::get))
         .fallback(async || Problem::not_found("there is nothing at this path"))

@@ -1,4 +1,4 @@
-//! Pages of a list: `?limit=` and `?cursor=`, ascending by id.
+//! Pages of a list: `?limit=` and `?cursor=`; of records, ascending by id.
 //!
 //! Not a snapshot: records made meanwhile appear where their id puts them. Invariant: following `nextCursor`
 //! to the end shows every record that exists throughout exactly once, because the cursor names the last id
@@ -17,17 +17,30 @@ use crate::keys::record::{Kind, RecordKey};
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
 
-/// What a list request asks for.
+/// What a list request asks for. `C`: what its cursor names.
 #[derive(Debug)]
-pub(super) struct Page {
-    limit: usize,
-    after: Option<Uuid>,
+pub(super) struct Page<C = Uuid> {
+    /// Items at most.
+    pub(super) limit: usize,
+    /// Where the page before ended.
+    pub(super) after: Option<C>,
     filters: Vec<(&'static str, String)>,
 }
 
 impl Page {
     /// Reads a query; `filters` are the parameters that the list takes besides.
     pub(super) fn of(query: Option<&str>, filters: &[&'static str]) -> Result<Self, Problem> {
+        Self::with_cursor(query, filters, cursor_id)
+    }
+}
+
+impl<C> Page<C> {
+    /// The same for a list whose cursors `read` reads.
+    pub(super) fn with_cursor(
+        query: Option<&str>,
+        filters: &[&'static str],
+        read: impl Fn(&str) -> Option<C>,
+    ) -> Result<Self, Problem> {
         let mut page = Self { limit: DEFAULT_LIMIT, after: None, filters: Vec::new() };
         let mut seen: Vec<String> = Vec::new();
         let mut faults = Vec::new();
@@ -43,14 +56,14 @@ impl Page {
             seen.push(name.clone());
             if let Some(filter) = filters.iter().find(|filter| **filter == name) {
                 page.filters.push((*filter, value));
-            } else if let Err(fault) = page.take(name, &value) {
+            } else if let Err(fault) = page.take(name, &value, &read) {
                 faults.push(fault);
             }
         }
         if faults.is_empty() { Ok(page) } else { Err(Problem::invalid(faults)) }
     }
 
-    fn take(&mut self, name: String, value: &str) -> Result<(), Fault> {
+    fn take(&mut self, name: String, value: &str, read: impl Fn(&str) -> Option<C>) -> Result<(), Fault> {
         match name.as_str() {
             "limit" => match value.parse() {
                 Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => self.limit = limit,
@@ -58,8 +71,8 @@ impl Page {
                     return Err(Fault::parameter(name, "range", format!("must be from 1 to {MAX_LIMIT}")));
                 }
             },
-            "cursor" => match cursor_id(value) {
-                Some(id) => self.after = Some(id),
+            "cursor" => match read(value) {
+                Some(cursor) => self.after = Some(cursor),
                 None => return Err(Fault::parameter(name, "format", "must be a nextCursor of this list")),
             },
             _ => return Err(Fault::parameter(name, "unknown", "there is no such parameter")),
@@ -71,7 +84,9 @@ impl Page {
     pub(super) fn filter(&self, name: &str) -> Option<&str> {
         self.filters.iter().find(|(filter, _)| *filter == name).map(|(_, value)| value.as_str())
     }
+}
 
+impl Page {
     /// The page: records that `filter` accepts, as `show` shows them. Damaged ones are shown as such.
     pub(super) fn answer(
         &self,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::StartError;
 use crate::admin::seed::{SeedSettings, SeedTask};
-use crate::admin::{self, AdminState};
+use crate::admin::{self, AdminState, Refused};
 use crate::clock::Clock;
 use crate::config::{Config, InitPolicy, UpstreamTarget};
 use crate::drain::Watcher;
@@ -25,6 +25,7 @@ use crate::proxy::route::{CredentialKind, Table};
 use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
+use crate::store::audit::note::note_heads;
 use crate::store::capture::{CaptureTask, Captures, captures};
 use crate::store::fleet::{self, Presence};
 use crate::store::restore::RestoreTask;
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
     captures: Captures,
+    refused: Arc<Refused>,
     route_names: Vec<String>,
     presence: Presence,
 }
@@ -90,6 +92,7 @@ impl Parts {
             decoder,
             writer,
             captures,
+            refused: Arc::default(),
             ring: Arc::new(ring),
             readiness: Arc::new(Readiness::default()),
             metrics: Arc::new(Metrics::new(&route_names)),
@@ -107,6 +110,7 @@ impl Parts {
             writer: Arc::clone(&self.writer),
             ring: Arc::clone(&self.ring),
             token,
+            refused: Arc::clone(&self.refused),
             candidate_secrets: config.limits.candidate_secrets,
             route_names: self.route_names.clone(),
             public_url: config.listener.public_url.clone(),
@@ -153,6 +157,7 @@ impl Parts {
             connections: Arc::clone(&self.connections),
             budget: Arc::clone(&self.budget),
             store: Arc::clone(&self.store),
+            refused: Arc::clone(&self.refused),
         });
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
@@ -163,6 +168,9 @@ impl Parts {
                 // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
                 drop(tokio::spawn(captures.run()));
                 drop(tokio::spawn(restores.run()));
+                drop(tokio::spawn(note_heads(Arc::clone(state.writer.store()))));
+                let refused = Arc::clone(&state.refused);
+                drop(tokio::spawn(async move { refused.tell().await }));
                 if let Some(seed) = seed {
                     drop(tokio::spawn(seed.run()));
                 }

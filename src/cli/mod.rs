@@ -4,6 +4,7 @@
 //! 2 usage, 69 server unreachable, 78 configuration; results go to stdout, everything else to stderr; a
 //! closed pipe is not a crash.
 
+pub mod audit;
 pub mod check;
 pub mod client;
 pub mod dev;
@@ -131,6 +132,9 @@ enum Command {
     /// Asks a running sidecar. Refused while an older sidecar lives, which is named: it could not change records any
     /// more, nor read what a later version adds.
     Migrate(fleet::AskArgs),
+    /// Read and check the audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Manage workspaces, which own webhook keys.
     #[command(subcommand)]
     Workspace(workspace::WorkspaceCommand),
@@ -216,6 +220,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Keks(KeksCommand::Rotate(args)) => fleet::rotate(&args),
         Command::Sidecars(args) => fleet::sidecars(&args),
         Command::Migrate(args) => fleet::migrate(&args),
+        Command::Audit(command) => audit::run(&command),
         Command::Workspace(command) => workspace::run(&command),
         Command::Key(command) => key::run(&command),
         Command::Integration(command) => integration::run(&command),

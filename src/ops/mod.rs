@@ -19,6 +19,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::admin::Refused;
 use crate::drain::Watcher;
 use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::ring::KeyRing;
@@ -42,6 +43,8 @@ pub struct Ops {
     pub budget: Arc<Budget>,
     /// The store, which says what it is and promises for `/readyz?verbose`.
     pub store: Arc<dyn Store>,
+    /// Calls of the admin port without its token.
+    pub refused: Arc<Refused>,
 }
 
 /// Serves the port until the drain has ended: probes must be answered while requests finish.
@@ -141,6 +144,7 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.parse_errors.absolute(ops.connections.parse_errors());
     gauges.connections.set(float(ops.connections.open()));
     gauges.refused_connections.absolute(ops.connections.refused());
+    gauges.admin_refused.absolute(ops.refused.total());
     let mut response = ops.metrics.render().into_response();
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

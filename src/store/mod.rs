@@ -7,10 +7,12 @@
 //! - the log replays every commit in order; where it no longer can, it says [`Followed::Gap`];
 //! - a namespace without its epoch is a fault, never an empty key set.
 
+pub mod audit;
 pub mod capture;
 mod conflict;
 pub mod embedded;
 mod epoch;
+mod error;
 pub mod fleet;
 mod log;
 pub mod open;
@@ -27,13 +29,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use self::staging::{Mark, Staging};
 use crate::keys::record::RecordKey;
 
 pub use conflict::Conflict;
 pub use epoch::{Epoch, Life, Origin};
+pub use error::StoreError;
 pub use log::{AuditMac, Followed, Head, LogEntry, Logged, Position};
 
 /// How long [`Store::follow`] waits when there is nothing new. Also the period of the sign of life that
@@ -181,7 +182,9 @@ pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// [`StoreError::Full`] and [`StoreError::Unavailable`]; with [`StoreError::Unknown`] it may be.
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position>;
 
-    /// Audit events after `after`, oldest first, at most `limit`, each with its place and MAC.
+    /// Audit events after `after`, oldest first, at most `limit`, each with its place and MAC. One that has no reading
+    /// as the backend keeps it is given without content and with the MAC that no event has, of zeros: whoever checks
+    /// the chain names it.
     ///
     /// # Errors
     /// As [`Store::head`].
@@ -192,6 +195,18 @@ pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// # Errors
     /// As [`Store::head`].
     fn claims_of(&self, holders: BTreeSet<RecordKey>) -> StoreFuture<'_, Claims>;
+
+    /// The same before `before`, or from the end of the log, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn audit_before(&self, before: Option<Position>, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>>;
+
+    /// How many audit events there are.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn audit_count(&self) -> StoreFuture<'_, u64>;
 
     /// How many records there are, those of kinds that this version does not know included.
     ///
@@ -206,84 +221,4 @@ pub trait Store: fleet::Fleet + Send + Sync + 'static {
     /// begun since; [`StoreError::Conflict`] where two records of the set have one key or one claim;
     /// [`StoreError::Unavailable`] as for [`Store::commit`]: beginning anew is always safe.
     fn stage(&self, mark: Mark, step: Staging) -> StoreFuture<'_, ()>;
-}
-
-/// What can go wrong with a store. All but [`StoreError::Conflict`] and [`StoreError::HeadMoved`] are
-/// faults of ours, never a sender's.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The namespace has no epoch.
-    #[error(
-        "the store is not initialised; run `countersign store init` for an empty key set, or `countersign import \
-         FILE` for an exported one"
-    )]
-    Uninitialised,
-    /// There are records but no epoch: not ours, or damaged.
-    #[error("the store holds records but no epoch: it is foreign or damaged, and is left untouched")]
-    Foreign,
-    /// The namespace was initialised anew since it was read.
-    #[error("the store was initialised anew (epoch {found}, expected {expected})")]
-    OtherEpoch {
-        /// What stands there.
-        found: Uuid,
-        /// What was read before.
-        expected: Uuid,
-    },
-    /// It was initialised under a key-encryption key that is not at hand. Waiting does not cure it.
-    #[error("the store was initialised under the key-encryption key {id:?}: {why}")]
-    WrongKek {
-        /// Id of the key.
-        id: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// It is of a later schema than this version writes: a record written again would lose what was added.
-    #[error(
-        "the store has schema {found} and this version writes {known}: make changes with the newer version"
-    )]
-    NewerSchema {
-        /// The schema of the store.
-        found: u32,
-        /// The schema that this version writes.
-        known: u32,
-    },
-    /// Another writer's commit came first.
-    #[error("another writer committed first")]
-    HeadMoved,
-    /// The change does not fit what is stored.
-    #[error("the change does not fit what is stored: {0}")]
-    Conflict(Conflict),
-    /// A whole key set can't take a namespace that has one.
-    #[error("the namespace {namespace:?} holds {records} records and an audit of {events} events")]
-    Occupied {
-        /// The namespace.
-        namespace: String,
-        /// Its records.
-        records: u64,
-        /// Its audit events.
-        events: u64,
-    },
-    /// Somebody else began to put a key set in place.
-    #[error("another import into this namespace has begun since")]
-    Overtaken,
-    /// Another process holds the file.
-    #[error(
-        "{path} is in use by another process: stop it (a `countersign serve`?), or name another store.path"
-    )]
-    InUse {
-        /// The file.
-        path: String,
-    },
-    /// No room: nothing was written.
-    #[error("no space left for the store: {0}")]
-    Full(String),
-    /// It cannot be reached, read or written.
-    #[error("the store is not available: {0}")]
-    Unavailable(String),
-    /// A change was sent, and it cannot be told whether it is stored, or as durably as asked for.
-    #[error("the outcome is unknown: {0}")]
-    Unknown(String),
-    /// What it holds is not what it should be.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
 }

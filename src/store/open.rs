@@ -34,11 +34,22 @@ pub enum OpenError {
 /// # Errors
 /// Where either is missing, wrong or in use.
 pub fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Arc<Keyring>), OpenError> {
+    let (store, keyring) = open_to_verify(config)?;
+    if let StoreBackend::Embedded { .. } = config.store.backend {
+        aside(|| refuse_other_keks(&*store, &keyring))??;
+    }
+    Ok((store, keyring))
+}
+
+/// The same, whatever stands in the store: for a check that says what is wrong with it.
+///
+/// # Errors
+/// As [`open_store`].
+pub fn open_to_verify(config: &Config) -> Result<(Arc<dyn Store>, Arc<Keyring>), OpenError> {
     match &config.store.backend {
         StoreBackend::Embedded { path } => {
             let keyring = embedded_keyring(config, path)?;
             let store = EmbeddedStore::open(path, &config.store.namespace)?;
-            aside(|| refuse_other_keks(&store, &keyring))??;
             Ok((Arc::new(store), Arc::new(keyring)))
         }
         StoreBackend::Redis(redis) => {
@@ -79,7 +90,7 @@ where
 }
 
 /// Refuses keys that did not make the file's last change: the MAC of its audit event tells.
-async fn refuse_other_keks(store: &EmbeddedStore, keyring: &Keyring) -> Result<(), StoreError> {
+async fn refuse_other_keks(store: &dyn Store, keyring: &Keyring) -> Result<(), StoreError> {
     // A file without an epoch holds nothing yet; one that cannot be read is told of later.
     let Ok(head) = store.head().await else { return Ok(()) };
     let before = Position { major: head.position.major.saturating_sub(2), minor: 0 };

@@ -99,6 +99,8 @@ pub struct Gauges {
     pub connections: Gauge,
     /// `countersign_listener_refused_connections_total`
     pub refused_connections: Counter,
+    /// `countersign_admin_refused_total`
+    pub admin_refused: Counter,
 }
 
 /// Every metric of one sidecar.
@@ -246,6 +248,7 @@ impl Gauges {
             parse_errors: metrics::counter!("countersign_listener_parse_errors_total"),
             connections: metrics::gauge!("countersign_listener_connections"),
             refused_connections: metrics::counter!("countersign_listener_refused_connections_total"),
+            admin_refused: metrics::counter!("countersign_admin_refused_total"),
         }
     }
 }
@@ -291,6 +294,10 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_listener_refused_connections_total",
         "Connections closed at once because limits.connections was reached."
+    );
+    metrics::describe_counter!(
+        "countersign_admin_refused_total",
+        "Calls of the admin port without its token."
     );
     metrics::describe_gauge!("countersign_build_info", "Always 1; the version is a label.");
 }

@@ -82,6 +82,7 @@ impl Side {
             route_names: Vec::new(),
             public_url: None,
             integration_path: None,
+            refused: Arc::default(),
         };
         soon("the keys are loaded", RECOVERY, || self.ring.is_available()).await;
         let request = Request::post("/api/keks/rotate")

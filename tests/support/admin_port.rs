@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use countersign::admin::{AdminState, router};
+use countersign::admin::{AdminState, Refused, router};
 use countersign::clock::{ManualClock, UnixMillis};
 use countersign::drain::{Trigger, channel};
 use countersign::keys::decode::Decoder;
@@ -38,6 +38,7 @@ pub(crate) struct Port {
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) writer: Arc<Writer>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) refused: Arc<Refused>,
     _dir: TempDir,
     _trigger: Trigger,
 }
@@ -98,17 +99,19 @@ impl Port {
             tokio::spawn(sync.run(watcher));
         }
         let writer = Arc::new(Writer::new(Arc::clone(&store), decoder, mirror, clock.clone()));
+        let refused = Arc::new(Refused::default());
         let state = AdminState {
             writer: Arc::clone(&writer),
             ring: Arc::clone(&ring),
             token: Secret::from_text(TOKEN),
+            refused: Arc::clone(&refused),
             candidate_secrets: 4,
             route_names: vec!["webhooks".to_owned(), "default".to_owned()],
             public_url: Some("https://hooks.example.com/".to_owned()),
             integration_path: Some("/webhooks/{integration}".to_owned()),
         };
         let router = router(Arc::new(state));
-        Self { router, clock, ring, writer, store, _dir: dir, _trigger: trigger }
+        Self { router, clock, ring, writer, store, refused, _dir: dir, _trigger: trigger }
     }
 
     /// Moves time, and lets the port hear of its store at the new time.

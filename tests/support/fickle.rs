@@ -117,6 +117,14 @@ impl Store for Fickle {
         self.0.claims_of(holders)
     }
 
+    fn audit_before(&self, before: Option<Position>, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
+        self.0.audit_before(before, limit)
+    }
+
+    fn audit_count(&self) -> StoreFuture<'_, u64> {
+        self.0.audit_count()
+    }
+
     fn count(&self) -> StoreFuture<'_, u64> {
         self.0.count()
     }

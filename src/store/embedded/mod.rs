@@ -208,6 +208,18 @@ impl Store for EmbeddedStore {
         Box::pin(self.blocking(move |inner| inner.file.run(|database| read::claims_of(database, &holders))))
     }
 
+    fn audit_before(&self, before: Option<Position>, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
+        Box::pin(
+            self.blocking(move |inner| {
+                inner.file.run(|database| read::audit_before(database, before, limit))
+            }),
+        )
+    }
+
+    fn audit_count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.blocking(|inner| inner.file.run(read::audit_count)))
+    }
+
     fn count(&self) -> StoreFuture<'_, u64> {
         Box::pin(self.blocking(|inner| inner.file.run(read::count)))
     }

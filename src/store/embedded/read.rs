@@ -88,8 +88,7 @@ pub(super) fn audit(database: &Database, after: Position, limit: usize) -> Resul
     let mut events = Vec::new();
     for stored in reading.open_table(AUDIT)?.range(after.major.saturating_add(1)..)?.take(limit) {
         let (sequence, event) = stored?;
-        let (mac, event) = tables::split(event.value(), "an audit event")?;
-        events.push((tables::position(sequence.value()), AuditMac(mac), Arc::from(event)));
+        events.push(audit_entry(sequence.value(), event.value()));
     }
     Ok(events)
 }
@@ -107,6 +106,36 @@ pub(super) fn claims_of(database: &Database, holders: &BTreeSet<RecordKey>) -> R
         }
     }
     Ok(claims)
+}
+
+/// Audit events before `before`, newest first.
+pub(super) fn audit_before(
+    database: &Database,
+    before: Option<Position>,
+    limit: usize,
+) -> Result<Vec<AuditEntry>, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    let mut events = Vec::new();
+    // A place between two numbers is after the first of them.
+    let end = before.map_or(u64::MAX, |before| before.major.saturating_add(u64::from(before.minor > 0)));
+    for stored in reading.open_table(AUDIT)?.range(..end)?.rev().take(limit) {
+        let (sequence, event) = stored?;
+        events.push(audit_entry(sequence.value(), event.value()));
+    }
+    Ok(events)
+}
+
+/// How many audit events there are.
+pub(super) fn audit_count(database: &Database) -> Result<u64, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    Ok(reading.open_table(AUDIT)?.len()?)
+}
+
+fn audit_entry(sequence: u64, stored: &[u8]) -> AuditEntry {
+    let (mac, event) = stored.split_first_chunk().map_or(([0; 32], &[][..]), |(mac, event)| (*mac, event));
+    (tables::position(sequence), AuditMac(mac), Arc::from(event))
 }
 
 /// How many records there are.

@@ -113,6 +113,14 @@ pub(super) fn successor(position: Position) -> Option<Position> {
     }
 }
 
+/// The greatest position below this one; `None` below the least.
+pub(super) fn predecessor(position: Position) -> Option<Position> {
+    match position.minor.checked_sub(1) {
+        Some(minor) => Some(Position { minor, ..position }),
+        None => Some(Position { major: position.major.checked_sub(1)?, minor: u64::MAX }),
+    }
+}
+
 pub(super) fn mac(hex: &[u8]) -> Option<AuditMac> {
     Some(AuditMac(HEXLOWER.decode(hex).ok()?.try_into().ok()?))
 }

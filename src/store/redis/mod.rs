@@ -194,6 +194,14 @@ impl Store for RedisStore {
         Box::pin(async move { read::claims_of(&self.link, &holders).await })
     }
 
+    fn audit_before(&self, before: Option<Position>, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {
+        Box::pin(read::audit_before(&self.link, before, limit))
+    }
+
+    fn audit_count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(read::audit_count(&self.link))
+    }
+
     fn count(&self) -> StoreFuture<'_, u64> {
         Box::pin(read::count(&self.link))
     }

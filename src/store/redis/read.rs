@@ -12,7 +12,7 @@ use redis::{Cmd, Value};
 use uuid::Uuid;
 
 use super::connection::Connection;
-use super::forms::{self, damaged};
+use super::forms::{self, Entry, damaged};
 use super::link::{Link, run};
 use crate::keys::record::RecordKey;
 use crate::store::{
@@ -142,13 +142,55 @@ pub(super) async fn audit(link: &Link, after: Position, limit: usize) -> Result<
             Some(last) if page.len() == asked => forms::successor(last.position),
             _ => None,
         };
-        for entry in page {
-            let event = entry.mac("m").zip(entry.field("e"));
-            let (mac, event) = event.ok_or_else(|| damaged(format_args!("an entry of {key}")))?;
-            events.push((entry.position, mac, Arc::from(event)));
-        }
+        events.extend(page.iter().map(audit_entry));
     }
     Ok(events)
+}
+
+/// Audit events before `before`, newest first.
+pub(super) async fn audit_before(
+    link: &Link,
+    before: Option<Position>,
+    limit: usize,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    head(link).await?;
+    let key = &link.names.audit;
+    let mut events = Vec::new();
+    let mut end = match before {
+        None => Some("+".to_owned()),
+        Some(before) => forms::predecessor(before).map(forms::position_text),
+    };
+    while let Some(last) = end
+        && events.len() < limit
+    {
+        let asked = BATCH.min(limit - events.len());
+        let mut range = redis::cmd("XREVRANGE");
+        range.arg(key).arg(last).arg("-").arg("COUNT").arg(asked);
+        let page = forms::entries(link.read(key, &range).await?).ok_or_else(|| damaged(key))?;
+        end = match page.last() {
+            Some(oldest) if page.len() == asked => {
+                forms::predecessor(oldest.position).map(forms::position_text)
+            }
+            _ => None,
+        };
+        events.extend(page.iter().map(audit_entry));
+    }
+    Ok(events)
+}
+
+/// How many audit events there are.
+pub(super) async fn audit_count(link: &Link) -> Result<u64, StoreError> {
+    head(link).await?;
+    let audit = &link.names.audit;
+    let mut length = redis::cmd("XLEN");
+    length.arg(audit);
+    let length = forms::text(link.read(audit, &length).await?).and_then(|length| length.parse().ok());
+    length.ok_or_else(|| damaged(audit))
+}
+
+fn audit_entry(entry: &Entry) -> AuditEntry {
+    let (mac, event) = entry.mac("m").zip(entry.field("e")).unwrap_or_default();
+    (entry.position, mac, Arc::from(event))
 }
 
 /// How many records there are.

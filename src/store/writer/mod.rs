@@ -10,15 +10,13 @@
 
 mod applied;
 mod census;
+mod event;
 mod plan;
 mod reseal;
 mod sealing;
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::Serialize;
-use uuid::Uuid;
 
 use super::{AuditLink, Change, Op, Store, StoreError};
 use crate::clock::{Clock, UnixMillis};
@@ -50,21 +48,6 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     gate: tokio::sync::Mutex<()>,
     resealing: tokio::sync::Mutex<Option<reseal::Job>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredEvent<'e> {
-    id: Uuid,
-    at: UnixMillis,
-    actor: &'e str,
-    action: &'static str,
-    severity: Severity,
-    resource_type: &'static str,
-    resource_id: Uuid,
-    request_id: Uuid,
-    metadata: &'e serde_json::Value,
-    kek: &'e str,
 }
 
 impl Writer {
@@ -143,8 +126,10 @@ impl Writer {
             let event = self.event(actor, &plan.event)?;
             let mac = self.decoder.keyring().audit_mac(&head.mac, &event);
             let link = AuditLink { previous: head.mac, mac, event: Arc::from(event) };
+            let audited = Arc::clone(&link.event);
             match self.store.commit(change, link).await {
                 Ok(position) => {
+                    event::tell(&audited, mac);
                     let touched = applied.iter().map(Applied::touched).collect();
                     self.mirror.mark_committed(head.epoch, Mark { position, mac, touched });
                     let written = applied.iter().filter_map(Applied::record).cloned().collect();
@@ -257,22 +242,6 @@ impl Writer {
             .and_then(|decoded| decoded.record())
             .map(|record| record.claims())
             .unwrap_or_default()
-    }
-
-    fn event<E>(&self, actor: &Actor, event: &Event) -> Result<Vec<u8>, WriteError<E>> {
-        let stored = StoredEvent {
-            id: Uuid::now_v7(),
-            at: self.clock.now(),
-            actor: &actor.name,
-            action: event.action,
-            severity: event.severity,
-            resource_type: event.resource.name(),
-            resource_id: event.resource.id(),
-            request_id: actor.request_id,
-            metadata: &event.metadata,
-            kek: self.decoder.keyring().seal_with(),
-        };
-        serde_json::to_vec(&stored).map_err(|error| WriteError::Unavailable(error.to_string()))
     }
 
     fn apply(&self, applied: Vec<Applied>) {

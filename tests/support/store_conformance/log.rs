@@ -20,6 +20,26 @@ pub(crate) async fn a_change_of_nothing_is_still_audited(store: &Arc<dyn Store>)
     assert_eq!(entries, [LogEntry { position, mac: link.mac, changes: Vec::new() }]);
 }
 
+pub(crate) async fn audit_events_can_be_read_from_the_end(store: &Arc<dyn Store>) {
+    store.init().await.unwrap();
+    assert_eq!(store.audit_before(None, 10).await.unwrap(), []);
+    assert_eq!(store.audit_count().await.unwrap(), 0);
+    for n in 1..=5 {
+        commit_ops(store, [put(workspace(n), 1)]).await;
+    }
+    let mut events = store.audit(Position::default(), 10).await.unwrap();
+    events.reverse();
+    assert_eq!(store.audit_count().await.unwrap(), 5);
+    assert_eq!(store.audit_before(None, 10).await.unwrap(), events);
+    assert_eq!(store.audit_before(None, 2).await.unwrap(), events[..2]);
+    assert_eq!(store.audit_before(Some(events[1].0), 2).await.unwrap(), events[2..4]);
+    assert_eq!(store.audit_before(Some(events[3].0), 10).await.unwrap(), events[4..]);
+    assert_eq!(store.audit_before(Some(events[4].0), 10).await.unwrap(), []);
+    assert_eq!(store.audit_before(Some(Position::default()), 10).await.unwrap(), []);
+    let beyond = Position { minor: events[0].0.minor + 1, ..events[0].0 };
+    assert_eq!(store.audit_before(Some(beyond), 1).await.unwrap(), events[..1]);
+}
+
 pub(crate) async fn the_log_replays_every_commit_in_order(store: &Arc<dyn Store>) {
     let epoch = store.init().await.unwrap();
     let (one, two) = (workspace(1), webhook_key(2));

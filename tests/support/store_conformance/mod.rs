@@ -31,9 +31,10 @@ pub(crate) use commits::{
 pub(crate) use log::{
     a_change_of_nothing_is_still_audited, a_follower_that_waits_gets_the_next_commit,
     a_snapshot_and_the_log_after_it_give_the_same_records_as_reading_at_the_end, a_store_knows_its_own_past,
-    audit_events_come_back_in_order, concurrent_writers_keep_one_unbroken_chain,
-    following_another_epoch_is_refused, following_from_an_unknown_place_is_a_gap,
-    following_with_nothing_new_gives_an_empty_answer, the_log_replays_every_commit_in_order,
+    audit_events_can_be_read_from_the_end, audit_events_come_back_in_order,
+    concurrent_writers_keep_one_unbroken_chain, following_another_epoch_is_refused,
+    following_from_an_unknown_place_is_a_gap, following_with_nothing_new_gives_an_empty_answer,
+    the_log_replays_every_commit_in_order,
 };
 pub(crate) use staging::{
     a_set_takes_a_namespace_that_was_only_initialised, a_set_takes_no_namespace_that_holds_something,
@@ -81,6 +82,7 @@ macro_rules! store_conformance {
             following_from_an_unknown_place_is_a_gap
             following_another_epoch_is_refused
             audit_events_come_back_in_order
+            audit_events_can_be_read_from_the_end
             concurrent_writers_keep_one_unbroken_chain
             a_staged_set_counts_when_it_is_installed_and_not_before
             an_installed_set_is_a_namespace_like_any_other
