@@ -3,7 +3,7 @@
 //!
 //! Not the log and not the records. Invariants: entries stand in the order of the store; what this process committed
 //! is remembered from the moment it was acknowledged, seen in the log or not; memory is bounded by
-//! [`REMEMBERED`], and what is forgotten is taken for certain, never for lost.
+//! `REMEMBERED`, and what is forgotten is taken for certain, never for lost.
 
 use std::collections::{HashMap, VecDeque};
 
