@@ -1,19 +1,6 @@
 //! The admin port: workspaces, webhook keys and integrations over HTTP and JSON.
 //!
-//! | path | methods |
-//! |---|---|
-//! | `/api/workspaces` | `POST` create, `GET` list |
-//! | `/api/workspaces/{id}` | `GET`, `DELETE` (takes keys and integrations along) |
-//! | `/api/workspaces/{id}/webhook-keys` | `POST` create, `GET` list |
-//! | `/api/workspaces/{id}/webhook-keys/{keyId}`, `/api/webhook-keys/{keyId}` | `GET`, `PATCH`, `DELETE` |
-//! | `…/{keyId}/rotate`, `…/{keyId}/retire-previous` | `POST` |
-//! | `/api/integrations` | `POST` create, `GET` list (`?workspaceId=`) |
-//! | `/api/integrations/{id or name}` | `GET`, `PATCH`, `DELETE` |
-//! | `/api/integrations/{id or name}/rotate-secret`, `…/retire-previous` | `POST` |
-//! | `/api/integrations/{id or name}/handshake/reveal` | `POST` |
-//! | `/api/audit-events`, `/api/audit-events/verify` | `GET` |
-//! | `/api/sidecars`, `/api/keks` | `GET` |
-//! | `/api/keks/rotate`, `/api/store/migrate` | `POST` |
+//! Its operations, and who may ask for each, are the table in `operations.rs`.
 //!
 //! Not the data path: nothing here verifies a request of a sender. Invariants: no handler runs without the
 //! admin token; a secret is in the answer that created it and nowhere else; a field that nothing enforces is
@@ -33,6 +20,7 @@ mod fields;
 mod fleet;
 mod formats;
 mod integrations;
+mod operations;
 mod page;
 mod problem;
 mod refused;
@@ -51,8 +39,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 
+pub use operations::{OPERATIONS, Operation, Permission};
 pub use refused::Refused;
 pub use serve::serve;
 
@@ -89,45 +77,25 @@ impl fmt::Debug for AdminState {
 
 /// The admin port's routes, complete with authentication.
 pub fn router(state: Arc<AdminState>) -> Router {
-    let key = || get(webhook_keys::get).patch(webhook_keys::update::patch).delete(webhook_keys::delete);
-    let rotate_key = || post(webhook_keys::rotate::rotate);
-    let retire_key = || post(webhook_keys::retire::retire);
-    Router::new()
-        .route("/api/workspaces", get(workspaces::list).post(workspaces::create))
-        .route("/api/workspaces/{workspace}", get(workspaces::get).delete(workspaces::delete))
-        .route(
-            "/api/workspaces/{workspace}/webhook-keys",
-            get(webhook_keys::list).post(webhook_keys::create::create),
-        )
-        .route("/api/workspaces/{workspace}/webhook-keys/{key}", key())
-        .route("/api/workspaces/{workspace}/webhook-keys/{key}/rotate", rotate_key())
-        .route("/api/workspaces/{workspace}/webhook-keys/{key}/retire-previous", retire_key())
-        .route("/api/webhook-keys/{key}", key())
-        .route("/api/webhook-keys/{key}/rotate", rotate_key())
-        .route("/api/webhook-keys/{key}/retire-previous", retire_key())
-        .route("/api/integrations", get(integrations::list).post(integrations::create::create))
-        .route(
-            "/api/integrations/{integration}",
-            get(integrations::get).patch(integrations::update::patch).delete(integrations::delete),
-        )
-        .route("/api/integrations/{integration}/rotate-secret", post(integrations::rotate::rotate))
-        .route("/api/integrations/{integration}/retire-previous", post(integrations::retire::retire))
-        .route("/api/integrations/{integration}/handshake/reveal", post(integrations::reveal::reveal))
-        .route("/api/sidecars", get(fleet::sidecars))
-        .route("/api/keks", get(fleet::keks))
-        .route("/api/keks/rotate", post(fleet::rotate))
-        .route("/api/store/migrate", post(fleet::migrate))
-        .route_layer(from_fn_with_state(Arc::clone(&state), require_fresh_keys))
-        // Read from the store itself, and wanted most when it is in doubt.
-        .route("/api/audit-events", get(audit::list))
-        .route("/api/audit-events/verify", get(audit::verify))
-        .route("/api/schemes", get(schemes::list))
-        .route("/api/schemes/{scheme}", get(schemes::get))
-        .fallback(async || Problem::not_found("there is nothing at this path"))
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(from_fn_with_state(Arc::clone(&state), auth::check))
-        .layer(from_fn(envelope::wrap))
-        .with_state(state)
+    let nothing_here = async || Problem::not_found("there is nothing at this path");
+    let other_method = async || Problem::method_not_allowed();
+    let check = || from_fn_with_state(Arc::clone(&state), auth::check);
+    let guarded = routes(&state, |operation| operation.permission != Permission::Public)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
+        .layer(check());
+    let public = routes(&state, |operation| operation.permission == Permission::Public)
+        .method_not_allowed_fallback(other_method);
+    guarded.merge(public).layer(from_fn(envelope::wrap)).with_state(state)
+}
+
+fn routes(state: &Arc<AdminState>, which: impl Fn(&&Operation) -> bool) -> Router<Arc<AdminState>> {
+    let fresh = || from_fn_with_state(Arc::clone(state), require_fresh_keys);
+    OPERATIONS.iter().filter(which).fold(Router::new(), |router, operation| {
+        let route = operation.route();
+        let route = if operation.needs_keys { route.route_layer(fresh()) } else { route };
+        router.route(operation.path, route)
+    })
 }
 
 /// Refuses while the key set is not loaded or too old: an answer from it could be wrong.
