@@ -45,6 +45,7 @@ pub mod config;
 pub mod telemetry;
 
 // Small things that every stage uses.
+pub mod client;
 pub mod clock;
 pub mod drain;
 pub mod harden;

@@ -3,7 +3,6 @@
 //! Not which record has which field. Pure: a JSON value in, a checked value or what is wrong with it out.
 //! Invariant: no text repeats the value. Times are RFC 3339, in UTC with milliseconds when written.
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -13,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
+use crate::client;
 use crate::clock::UnixMillis;
 
 /// Entries of a list of addresses or routes.
@@ -131,25 +131,13 @@ pub(super) fn time(value: Value) -> Checked<UnixMillis> {
 
 /// Address ranges or single addresses; an empty list would admit nobody and is refused.
 pub(super) fn address_ranges(value: Value) -> Checked<Vec<IpNet>> {
-    let mut ranges = list(value, "null to allow every address", |text| match address_range(&text) {
+    let mut ranges = list(value, "null to allow every address", |text| match client::network(&text) {
         Some(range) => Ok(range),
         None => wrong("format", "must be an address or a CIDR range: 192.0.2.0/24, 2001:db8::1"),
     })?;
     ranges.sort_unstable();
     ranges.dedup();
     Ok(ranges)
-}
-
-fn address_range(text: &str) -> Option<IpNet> {
-    match text.parse::<IpAddr>() {
-        // Peers are compared in their IPv4 form, so a mapped one is meant so.
-        Ok(address) => Some(IpNet::from(address.to_canonical())),
-        Err(_) => {
-            let range = text.parse::<IpNet>().ok()?.trunc();
-            let mapped = matches!(range, IpNet::V6(range) if range.network().to_ipv4_mapped().is_some());
-            (!mapped).then_some(range)
-        }
-    }
 }
 
 /// Names out of those that exist.

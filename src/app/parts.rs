@@ -204,6 +204,7 @@ impl Parts {
                 idle: config.limits.body_idle_timeout,
             },
             public_url: config.listener.public_url.clone(),
+            trusted_proxies: config.listener.trusted_proxies.clone(),
             captures: self.captures.clone(),
             decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics), self.route_names.clone())),
         });

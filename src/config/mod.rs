@@ -139,7 +139,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let mut root = reader.root();
     let role = role::role(&mut root);
     let scope = role::scope(reader, &mut root);
-    let listener = ports::listener(&mut root);
+    let listener = ports::listener(reader, &mut root);
     let admin = ports::admin(&mut root);
     let ops = ports::ops(&mut root);
     let upstream = upstream::check(&mut root);

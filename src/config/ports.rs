@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 use super::fault::Expected;
-use super::reader::{Raw, Section};
+use super::reader::{Raw, Reader, Section};
 use super::units;
+use crate::client::{TrustedProxies, network};
 
 /// The traffic port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct ListenerConfig {
     /// What senders call us, for schemes that sign the URL: `http(s)://host[:port][/base]`, without query,
     /// fragment or trailing slash, so that the target can be appended. Default: none.
     pub public_url: Option<String>,
+    /// Whose `X-Forwarded-*` and `Forwarded` are believed. Default: nobody's.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// The admin port.
@@ -35,13 +40,19 @@ pub struct OpsConfig {
     pub address: SocketAddr,
 }
 
-pub(super) fn listener(root: &mut Section<'_>) -> Option<ListenerConfig> {
+pub(super) fn listener(reader: &Reader, root: &mut Section<'_>) -> Option<ListenerConfig> {
     let mut section = root.section("listener");
     let address = section.required("address", units::address);
     let threads = section.required("threads", units::number(0..=256));
     let public_url = section.optional("public_url", public_url);
+    let trusted_proxies = trusted_proxies(reader, &mut section);
     section.finish();
-    Some(ListenerConfig { address: address?, threads: threads?, public_url })
+    Some(ListenerConfig {
+        address: address?,
+        threads: threads?,
+        public_url,
+        trusted_proxies: trusted_proxies?,
+    })
 }
 
 pub(super) fn admin(root: &mut Section<'_>) -> Option<AdminConfig> {
@@ -57,6 +68,23 @@ pub(super) fn ops(root: &mut Section<'_>) -> Option<OpsConfig> {
     let address = section.required("address", units::address);
     section.finish();
     Some(OpsConfig { address: address? })
+}
+
+/// The networks of proxies; `None` = faulty.
+fn trusted_proxies(reader: &Reader, section: &mut Section<'_>) -> Option<TrustedProxies> {
+    let Some(value) = section.take("trusted_proxies") else { return Some(TrustedProxies::default()) };
+    let place = section.place("trusted_proxies");
+    let expected = "a list of addresses and CIDR ranges, such as [\"10.0.0.0/8\"]";
+    reader.judge_list(&place, &value, expected, trusted_network).map(TrustedProxies::new)
+}
+
+fn trusted_network(raw: &Raw<'_>) -> Result<IpNet, Expected> {
+    let expected = || Expected::new("an address or a CIDR range, such as \"10.0.0.0/8\"");
+    let network = network(raw.text().unwrap_or_default()).ok_or_else(expected)?;
+    if network.prefix_len() == 0 {
+        return Err(expected().hint("everybody could then say who they are; name the proxies in front of us"));
+    }
+    Ok(network)
 }
 
 /// An absolute URL (RFC 3986 §4.3) without query and fragment.

@@ -109,7 +109,8 @@ fn names_same_host(header: &HeaderValue, authority: &Authority) -> bool {
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 §7.2), without userinfo, and never empty.
-fn is_host(value: &[u8]) -> bool {
+#[must_use]
+pub fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value.strip_prefix(b"[") {
         Some(rest) => {
             let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };

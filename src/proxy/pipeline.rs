@@ -24,6 +24,7 @@ use super::rejection::{REQUEST_ID, Rejection};
 use super::request_id::RequestId;
 use super::route::{Found, Route, Table};
 use super::{head, headers};
+use crate::client::{Client, Proto, TrustedProxies};
 use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
 use crate::guard::{self, Admitted};
@@ -49,6 +50,8 @@ pub struct Shared {
     pub body_limits: BodyLimits,
     /// The URL prefix that senders call, for schemes that sign the URL.
     pub public_url: Option<String>,
+    /// Whose word about a client is believed.
+    pub trusted_proxies: TrustedProxies,
     /// Where secrets go that senders hand over in handshakes.
     pub captures: Captures,
     /// Where decisions are recorded.
@@ -105,6 +108,8 @@ impl Proxy {
     ) -> Result<Response<AnswerBody>, Rejection> {
         let (parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
+        let client = self.shared.trusted_proxies.client(peer, Proto::Http, &parts.headers)?;
+        decision.client = client.address();
         let head = head::check(&parts)?;
         let path = CheckedPath::parse(parts.uri.path())?;
         let url = self.url(&parts);
@@ -115,7 +120,7 @@ impl Proxy {
                 headers: &parts.headers,
                 url: url.as_deref(),
             },
-            peer,
+            peer: client.address(),
             now: begun.wall,
         };
         let keys = self.shared.keys.at(begun);
@@ -170,7 +175,7 @@ impl Proxy {
             }
         };
 
-        let outbound = outbound(parts, head.host, &credential_headers, body, peer, id);
+        let outbound = outbound(parts, head.host, &credential_headers, body, client, id);
         let mut response = pin!(self.upstream.forward(admitted, outbound)).await?;
         headers::strip_response(response.headers_mut());
         Ok(response.map(AnswerBody::Upstream))
@@ -233,7 +238,7 @@ fn outbound(
     host: HeaderValue,
     credential_headers: &[HeaderName],
     body: ForwardBody,
-    peer: IpAddr,
+    client: Client,
     id: &RequestId,
 ) -> Outbound {
     let mut header_map = parts.headers;
@@ -247,7 +252,7 @@ fn outbound(
         version: parts.version,
         headers: header_map,
         host,
-        peer,
+        client,
         request_id: id.clone(),
         body,
     }

@@ -15,6 +15,7 @@ use super::head::HeadFault;
 use super::path::PathFault;
 use super::request_id::RequestId;
 use super::target_rule::TargetFault;
+use crate::client::ClientFault;
 use crate::credential::CredentialFault;
 use crate::guard::GuardError;
 use crate::keys::LookupError;
@@ -37,6 +38,9 @@ pub enum Rejection {
     /// The head can be read in more than one way.
     #[error(transparent)]
     Head(#[from] HeadFault),
+    /// Trusted proxies do not say clearly who the client is.
+    #[error(transparent)]
+    Client(#[from] ClientFault),
     /// The path can be read in more than one way.
     #[error(transparent)]
     Path(#[from] PathFault),
@@ -160,6 +164,7 @@ impl Rejection {
                 Reason::Internal
             }
             Self::Head(_)
+            | Self::Client(_)
             | Self::Path(_)
             | Self::NoRoute
             | Self::MethodNotAllowed(_)
@@ -179,6 +184,7 @@ impl Rejection {
             Self::Head(HeadFault::Method) | Self::MethodNotAllowed(_) => &METHOD_NOT_ALLOWED,
             Self::Head(HeadFault::Expectation) => &EXPECTATION_FAILED,
             Self::Head(HeadFault::Target | HeadFault::Host | HeadFault::TransferEncoding)
+            | Self::Client(_)
             | Self::Path(_)
             | Self::Body(BodyFault::Broken) => &BAD_REQUEST,
             Self::NoRoute => &NOT_FOUND,

@@ -39,6 +39,8 @@ enum Who {
 pub struct Decision {
     id: RequestId,
     peer: IpAddr,
+    /// The client's address: the peer's, unless a trusted proxy says otherwise.
+    pub client: IpAddr,
     /// Its route's place in the table.
     pub route: Option<usize>,
     /// The kind of credential judged last.
@@ -73,6 +75,7 @@ impl Decision {
         Self {
             id,
             peer,
+            client: peer,
             route: None,
             kind: None,
             reject_status: None,
@@ -133,6 +136,11 @@ impl Decision {
             entry.usage.record_refused();
         }
         self.rejection = Some(rejection.clone());
+    }
+
+    /// The client's address where it is not the peer's.
+    fn forwarded_client(&self) -> Option<IpAddr> {
+        (self.client != self.peer.to_canonical()).then_some(self.client)
     }
 
     fn scheme(&self) -> &'static str {
@@ -213,6 +221,7 @@ impl Decisions {
         tracing::info!(
             request = %decision.id,
             peer = %decision.peer,
+            client = decision.forwarded_client().map(tracing::field::display),
             route = self.route(decision),
             integration,
             secret = decision.secret().map(Which::name),
@@ -230,6 +239,7 @@ impl Decisions {
         tracing::info!(
             request = %decision.id,
             peer = %decision.peer,
+            client = decision.forwarded_client().map(tracing::field::display),
             route = self.route(decision),
             key = key.map(tracing::field::display),
             integration,
@@ -251,6 +261,7 @@ impl Decisions {
         tracing::info!(
             request = %decision.id,
             peer = %decision.peer,
+            client = decision.forwarded_client().map(tracing::field::display),
             route = self.route(decision),
             status = status.as_u16(),
             outcome = decision.outcome().name(),

@@ -1,14 +1,15 @@
 //! What the application is told: who was verified, how, and where the request came from.
 //!
 //! Not a place that removes anything: `proxy/headers.rs` has taken out every client copy before. Invariant:
-//! values come from records and from us, never from the request, but for `X-Forwarded-Host`.
+//! values come from records and from us, never from the request, but for the client's host.
 
 use std::net::IpAddr;
 
-use http::header::{HeaderMap, HeaderName, VIA};
+use http::header::{FORWARDED, HeaderMap, HeaderName, VIA};
 use http::{HeaderValue, Version};
 use smallvec::SmallVec;
 
+use crate::client::{Client, Proto};
 use crate::guard::Admitted;
 use crate::proxy::request_id::RequestId;
 use crate::verify::{Authentic, AuthenticSet, Subject};
@@ -25,8 +26,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The most headers that are set for one request, `Via`, `X-Forwarded-*` and `Host` included.
-pub(super) const MOST: usize = 13;
+/// The most headers that are set for one request, `Via`, `Forwarded`, `X-Forwarded-*` and `Host` included.
+pub(super) const MOST: usize = 14;
 
 /// Sets the `Countersign-*` headers.
 pub fn set(headers: &mut HeaderMap, admitted: &Admitted, id: &RequestId) {
@@ -88,28 +89,54 @@ fn set_lists(headers: &mut HeaderMap, credentials: &AuthenticSet) {
     }
 }
 
-/// Sets what a proxy says of the hop before it: `Via` (RFC 9110 §7.6.3) and `X-Forwarded-*`.
-pub fn set_hop(headers: &mut HeaderMap, version: Version, peer: IpAddr, host: &HeaderValue) {
+/// Sets what a proxy says of the hop before it: `Via` (RFC 9110 §7.6.3), `Forwarded` (RFC 7239) and
+/// `X-Forwarded-*`. They name the client alone and not the proxies between, so that an application finds the same
+/// address from whichever end it reads.
+pub fn set_hop(headers: &mut HeaderMap, version: Version, client: &Client, host: &HeaderValue) {
     let via = match version {
         Version::HTTP_2 => HeaderValue::from_static("2 countersign"),
         Version::HTTP_10 => HeaderValue::from_static("1.0 countersign"),
         _ => HeaderValue::from_static("1.1 countersign"),
     };
     headers.append(VIA, via);
-    if let Some(peer) = address_value(peer) {
-        headers.insert(FORWARDED_FOR, peer);
+    let host = client.host().unwrap_or(host);
+    let address = address_text(client.address());
+    if let Some(forwarded) = forwarded_value(client, &address, host) {
+        headers.insert(FORWARDED, forwarded);
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let Ok(address) = HeaderValue::from_bytes(&address) {
+        headers.insert(FORWARDED_FOR, address);
+    }
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.proto().name()));
     headers.insert(FORWARDED_HOST, host.clone());
+}
+
+/// `for=192.0.2.7;host="app.example:8080";proto=http` (RFC 7239 §4). An IPv6 address stands in brackets and quotes
+/// (§6), and a host in quotes, for it may have a port. It has been checked: there is nothing to escape in it.
+fn forwarded_value(client: &Client, address: &[u8], host: &HeaderValue) -> Option<HeaderValue> {
+    let (before, after): (&[u8], &[u8]) = match client.address() {
+        IpAddr::V4(_) => (b"for=", b";host=\""),
+        IpAddr::V6(_) => (b"for=\"[", b"]\";host=\""),
+    };
+    let proto: &[u8] = match client.proto() {
+        Proto::Http => b"\";proto=http",
+        Proto::Https => b"\";proto=https",
+    };
+    let mut text: SmallVec<[u8; 128]> = SmallVec::new();
+    for part in [before, address, after, host.as_bytes(), proto] {
+        text.extend_from_slice(part);
+    }
+    HeaderValue::from_bytes(&text).ok()
 }
 
 /// An address as text. IPv4 is written by hand: this is on every request's way, and the formatter would be a
 /// thirtieth of all that the request costs us.
-fn address_value(address: IpAddr) -> Option<HeaderValue> {
-    let IpAddr::V4(address) = address.to_canonical() else {
-        return HeaderValue::from_str(&address.to_string()).ok();
+fn address_text(address: IpAddr) -> SmallVec<[u8; 48]> {
+    let mut text: SmallVec<[u8; 48]> = SmallVec::new();
+    let IpAddr::V4(address) = address else {
+        text.extend_from_slice(address.to_string().as_bytes());
+        return text;
     };
-    let mut text: SmallVec<[u8; 16]> = SmallVec::new();
     for octet in address.octets() {
         if !text.is_empty() {
             text.push(b'.');
@@ -122,7 +149,7 @@ fn address_value(address: IpAddr) -> Option<HeaderValue> {
         }
         text.push(b'0' + octet % 10);
     }
-    HeaderValue::from_bytes(&text).ok()
+    text
 }
 
 fn bool_value(value: bool) -> HeaderValue {
@@ -131,17 +158,33 @@ fn bool_value(value: bool) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use http::{HeaderMap, HeaderValue, Version};
 
-    use super::address_value;
+    use super::set_hop;
+    use crate::client::{Client, Proto};
+
+    fn told(address: &str, proto: Proto) -> (String, String) {
+        let mut headers = HeaderMap::new();
+        let client = Client::of_peer(address.parse().unwrap(), proto);
+        set_hop(&mut headers, Version::HTTP_11, &client, &HeaderValue::from_static("a:80"));
+        let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert_eq!(
+            (text("x-forwarded-proto").as_str(), text("x-forwarded-host").as_str()),
+            (proto.name(), "a:80")
+        );
+        (text("x-forwarded-for"), text("forwarded"))
+    }
 
     #[test]
     fn an_address_is_written_as_everybody_writes_it() {
-        for text in ["0.0.0.0", "9.10.99.100", "127.0.0.1", "255.254.199.200", "::1", "2001:db8::a:0:1"] {
-            let address: IpAddr = text.parse().unwrap();
-            assert_eq!(address_value(address).unwrap(), text);
+        for text in ["0.0.0.0", "9.10.99.100", "127.0.0.1", "255.254.199.200"] {
+            let forwarded = format!("for={text};host=\"a:80\";proto=http");
+            assert_eq!(told(text, Proto::Http), (text.to_owned(), forwarded));
         }
-        let mapped: IpAddr = "::ffff:192.0.2.7".parse().unwrap();
-        assert_eq!(address_value(mapped).unwrap(), "192.0.2.7");
+        for text in ["::1", "2001:db8::a:0:1"] {
+            let forwarded = format!("for=\"[{text}]\";host=\"a:80\";proto=https");
+            assert_eq!(told(text, Proto::Https), (text.to_owned(), forwarded));
+        }
+        assert_eq!(told("::ffff:192.0.2.7", Proto::Http).0, "192.0.2.7");
     }
 }

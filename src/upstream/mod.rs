@@ -10,7 +10,6 @@ pub mod identity;
 pub mod pool;
 
 use std::error::Error as StdError;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use tokio::time::{Instant, timeout_at};
 
+use crate::client::Client;
 use crate::guard::Admitted;
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
@@ -47,8 +47,8 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// Host and port as received.
     pub host: HeaderValue,
-    /// The client's address.
-    pub peer: IpAddr,
+    /// Where it came from.
+    pub client: Client,
     /// The request's id.
     pub request_id: RequestId,
     /// The body, verified or streaming.
@@ -151,7 +151,7 @@ fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
     // Growing once costs less than growing twice, with every header moved each time.
     headers.reserve(identity::MOST);
     identity::set(&mut headers, admitted, &outbound.request_id);
-    identity::set_hop(&mut headers, outbound.version, outbound.peer, &outbound.host);
+    identity::set_hop(&mut headers, outbound.version, &outbound.client, &outbound.host);
     headers.insert(HOST, outbound.host);
     let mut request = Request::new(outbound.body);
     *request.method_mut() = outbound.method;

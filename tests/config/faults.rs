@@ -159,6 +159,18 @@ fn options_that_contradict_each_other_are_faults() {
             "listener.public_url = \"https://a/?***\": expected an abs",
         ),
         ("[listener]\npublic_url = \"/a\"", "listener.public_url = \"/a\": expected an absolute URL"),
+        (
+            "[listener]\ntrusted_proxies = [\"10.0.0.1\", \"proxy\"]",
+            "listener.trusted_proxies[1] = \"proxy\": expected an address or a CIDR range",
+        ),
+        (
+            "[listener]\ntrusted_proxies = [\"0.0.0.0/0\"]",
+            "listener.trusted_proxies[0] = \"0.0.0.0/0\": expected an address or a CIDR range",
+        ),
+        (
+            "[listener]\ntrusted_proxies = \"10.0.0.1\"",
+            "listener.trusted_proxies = \"10.0.0.1\": expected a list of addresses",
+        ),
     ] {
         let fault = Given::file(text).fault();
         assert!(fault.starts_with(expected), "{text}: {fault}");

@@ -10,6 +10,7 @@ mod roles;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use countersign::client::TrustedProxies;
 use countersign::config::{
     self, Config, Fault, InitPolicy, LogFormat, Sources, StoreBackend, UpstreamTarget,
 };
@@ -72,6 +73,7 @@ fn the_defaults_load_and_are_those_of_the_contract() {
     let config = Given::nothing().config();
     assert_eq!(config.listener.address.to_string(), "0.0.0.0:8080");
     assert_eq!((config.listener.threads, config.listener.public_url), (0, None));
+    assert_eq!(config.listener.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.admin.address.to_string(), "127.0.0.1:9901");
     assert_eq!(config.ops.address.to_string(), "0.0.0.0:9902");
     assert_eq!(config.upstream.target, UpstreamTarget::Tcp { host: "127.0.0.1".to_owned(), port: 3000 });

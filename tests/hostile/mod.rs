@@ -1,6 +1,7 @@
 //! Requests that two parsers could read in two ways, byte by byte.
 
 mod expect;
+mod forwarded;
 mod framing;
 mod h2;
 mod head;

@@ -113,7 +113,8 @@ fn the_application_learns_where_a_request_came_from() {
     assert_eq!(seen.all("x-forwarded-proto"), ["http"]);
     assert_eq!(seen.all("x-forwarded-host"), ["app.example"]);
     assert_eq!(seen.all("via"), ["1.1 before", "1.1 countersign"]);
-    for gone in ["x-forwarded-port", "x-real-ip", "forwarded"] {
+    assert_eq!(seen.all("forwarded"), ["for=127.0.0.1;host=\"app.example\";proto=http"]);
+    for gone in ["x-forwarded-port", "x-real-ip"] {
         assert_eq!(seen.header(gone), None, "{gone}");
     }
 }
