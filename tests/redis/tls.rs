@@ -10,6 +10,7 @@ use countersign::store::{Store, StoreError};
 use super::sidecar::{PROPAGATION, RECOVERY, Sidecar};
 use crate::support::certificates::{Authority, Pair};
 use crate::support::redis::{Server, free_port, keyring, local, soon};
+use crate::support::redis_cluster::Cluster;
 use crate::support::sentinel::Sentinel;
 use crate::support::store_conformance::steps::{commit_ops, put, snapshot, workspace};
 
@@ -184,6 +185,31 @@ async fn sentinels_are_asked_under_tls_too() {
     // A sentinel in the clear is not believed, although it would say the same.
     let clear = over(RedisConfig { topology: topology(sentinel.port), ..secured.settings(None) });
     assert!(matches!(clear.head().await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn the_nodes_of_a_cluster_are_talked_to_under_tls_wherever_the_slot_goes() {
+    let authority = Authority::new("an authority of a test");
+    let Pair { cert, key } = authority.vouch("node", &["127.0.0.1"]);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (cert, key, ca) = (text(&cert), text(&key), text(&authority.file()));
+    let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+    let ports = [free_port(), free_port(), free_port()];
+    // A node that is asked under TLS names ports with TLS, and in the clear those without.
+    let cluster = Cluster::with_tls(&ports, &[&files[..], &["--tls-auth-clients", "no"]].concat());
+    let seeds = vec![local(ports[0])];
+    let tls = Some(RedisTls { ca_file: authority.file(), client: None });
+    let settings = RedisConfig { tls, topology: Topology::Cluster { seeds }, ..cluster.settings() };
+    let store = over(settings);
+    store.init().await.unwrap();
+    for revision in 1..=3 {
+        commit_ops(&store, [put(workspace(revision), 1)]).await;
+        assert!(store.describe().contains("rediss"), "{}", store.describe());
+        cluster.migration("ns").run();
+    }
+    assert_eq!(snapshot(&store).await.1.len(), 3);
+    let clear = over(cluster.settings());
+    assert_eq!(snapshot(&clear).await.1.len(), 3);
 }
 
 /// The contract of every store, over TLS.

@@ -27,8 +27,20 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Masters that share the slots evenly, then the replicas: one for each of the first masters.
     pub(crate) fn start(masters: usize, replicas: usize, options: &[&str]) -> Self {
-        let nodes: Vec<Server> = (0..masters + replicas).map(|_| node(options)).collect();
-        let cluster = Self { nodes };
+        let nodes = (0..masters + replicas).map(|_| node(options)).collect();
+        Self { nodes }.formed(masters, replicas)
+    }
+
+    /// Three masters that talk TLS to each other, and to clients too: each at the port of the same place.
+    pub(crate) fn with_tls(ports: &[u16; 3], options: &[&str]) -> Self {
+        let node = |port: &u16| {
+            node(&[&["--tls-cluster", "yes", "--tls-port", &port.to_string()], options].concat())
+        };
+        Self { nodes: ports.iter().map(node).collect() }.formed(3, 0)
+    }
+
+    fn formed(self, masters: usize, replicas: usize) -> Self {
+        let cluster = self;
         let share = SLOTS.div_ceil(masters);
         for (number, master) in cluster.nodes.iter().take(masters).enumerate() {
             let (first, last) = (number * share, ((number + 1) * share).min(SLOTS) - 1);
@@ -39,7 +51,7 @@ impl Cluster {
         let first = &cluster.nodes[0];
         for other in &cluster.nodes[1..] {
             let bus = other.ask::<Vec<String>>(&["CONFIG", "GET", "cluster-port"])[1].clone();
-            first.do_it(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), &bus]);
+            first.do_it(&["CLUSTER", "MEET", "127.0.0.1", &port(other), &bus]);
         }
         let all = format!("cluster_known_nodes:{}\r\n", cluster.nodes.len());
         cluster.until("everybody knows everybody", |node| {
@@ -128,7 +140,7 @@ impl Migration<'_> {
 
     /// Moves one key, in one step; one that does not exist is no matter.
     pub(crate) fn carry(&self, key: &str) {
-        self.from.do_it(&["MIGRATE", "127.0.0.1", &self.to.port.to_string(), key, "0", "10000"]);
+        self.from.do_it(&["MIGRATE", "127.0.0.1", &port(self.to), key, "0", "10000"]);
     }
 
     /// Moves every key that is still there.
@@ -179,6 +191,12 @@ fn node(options: &[&str]) -> Server {
     let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let cluster = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "5000"];
     Server::start(&[&cluster, options].concat())
+}
+
+/// Where other nodes reach it.
+fn port(node: &Server) -> String {
+    let tls = node.ask::<Vec<String>>(&["CONFIG", "GET", "tls-port"])[1].clone();
+    if tls == "0" { node.port.to_string() } else { tls }
 }
 
 fn id(node: &Server) -> String {
