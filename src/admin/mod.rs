@@ -45,6 +45,7 @@ pub use refused::Refused;
 pub use serve::serve;
 
 use crate::keys::ring::KeyRing;
+use crate::proxy::settings::LiveSettings;
 use crate::secret::Secret;
 use crate::store::writer::Writer;
 use problem::Problem;
@@ -59,14 +60,8 @@ pub struct AdminState {
     pub token: Secret,
     /// Counts who came without it.
     pub refused: Arc<Refused>,
-    /// `limits.candidate_secrets`: signing keys of a workspace that may go without `X-Webhook-Key-Id`.
-    pub candidate_secrets: usize,
-    /// Names of the configured routes, which a key may be confined to.
-    pub route_names: Vec<String>,
-    /// `listener.public_url`, for the URL that a sender must call.
-    pub public_url: Option<String>,
-    /// Path of the first route that takes integrations, with `{integration}` to replace.
-    pub integration_path: Option<String>,
+    /// Routes, which a key may be confined to; the URL that a sender must call; keys that are tried for a request.
+    pub settings: Arc<LiveSettings>,
 }
 
 impl fmt::Debug for AdminState {

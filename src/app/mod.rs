@@ -10,6 +10,7 @@
 //! | `store-sync` | snapshot and change log into the mirror |
 //! | `admin` | the ops port and, but for role data, the admin port, the keeping of secrets that senders hand over, the seed file |
 
+mod mapping;
 mod parts;
 
 use std::net::SocketAddr;
@@ -119,7 +120,7 @@ pub fn start(
     let (store, keyring) = open_store(config)?;
     refuse_wrong_keks(config, &keyring)?;
     let sockets = Sockets::bind(config)?;
-    let (parts, capture_task) = Parts::new(config, &routes, store, keyring, clock);
+    let (parts, capture_task) = Parts::new(config, routes, store, keyring, clock);
     let (drain, drain_watcher) = drain::channel();
     let (end, end_watcher) = drain::channel();
 
@@ -130,7 +131,7 @@ pub fn start(
     // gets 503.
     let writing = sockets.admin.zip(admin_token).map(|(socket, token)| Writing {
         socket,
-        state: parts.admin_state(config, &routes, token),
+        state: parts.admin_state(token),
         captures: capture_task,
         seed: parts.seed_task(config),
         restores: parts.restores(),
@@ -140,7 +141,7 @@ pub fn start(
         parts.spawn_side_ports(writing, sockets.ops, end_watcher)?,
     ];
     let traffic_threads = match sockets.traffic {
-        Some(bound) => parts.spawn_traffic(config, routes, bound.sockets, &drain_watcher)?,
+        Some(bound) => parts.spawn_traffic(config, bound.sockets, &drain_watcher)?,
         None => Vec::new(),
     };
     parts.readiness.set_listening();

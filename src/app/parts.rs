@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::StartError;
+use super::{StartError, mapping};
 use crate::admin::seed::{SeedSettings, SeedTask};
 use crate::admin::{self, AdminState, Refused};
 use crate::clock::Clock;
-use crate::config::{Config, InitPolicy, UpstreamTarget};
+use crate::config::{Config, InitPolicy};
 use crate::drain::Watcher;
 use crate::keys::decode::Decoder;
 use crate::keys::mirror::Mirror;
 use crate::keys::ring::KeyRing;
 use crate::keys::sync::Sync;
-use crate::listener::{self, Connections, ListenerSettings};
+use crate::listener::{self, Connections, LiveTuning};
 use crate::ops::{self, Ops};
-use crate::proxy::body::BodyLimits;
 use crate::proxy::budget::Budget;
 use crate::proxy::pipeline::{Proxy, Shared};
-use crate::proxy::route::{CredentialKind, Table};
+use crate::proxy::route::Table;
+use crate::proxy::settings::LiveSettings;
 use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -33,9 +33,6 @@ use crate::store::seal::Keyring;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::Upstream;
-use crate::upstream::connect::Target;
-use crate::upstream::pool::{Pool, PoolSettings};
 
 /// How often histogram samples are folded into buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -53,7 +50,8 @@ pub(super) struct Parts {
     clock: Arc<dyn Clock>,
     captures: Captures,
     refused: Arc<Refused>,
-    route_names: Vec<String>,
+    settings: Arc<LiveSettings>,
+    tuning: LiveTuning,
     presence: Presence,
 }
 
@@ -69,12 +67,11 @@ pub(super) struct Writing {
 impl Parts {
     pub(super) fn new(
         config: &Config,
-        routes: &Table,
+        routes: Table,
         store: Arc<dyn Store>,
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
     ) -> (Self, CaptureTask) {
-        let route_names: Vec<String> = routes.routes().iter().map(|route| route.name.clone()).collect();
         let mirror = Arc::new(Mirror::new());
         let ring = KeyRing::new(
             Arc::clone(&mirror),
@@ -87,6 +84,8 @@ impl Parts {
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
         let (captures, capture_task) = captures(Arc::clone(&writer));
+        let metrics = Arc::new(Metrics::new());
+        let settings = mapping::settings(config, routes, &metrics);
         let parts = Self {
             store,
             decoder,
@@ -95,26 +94,24 @@ impl Parts {
             refused: Arc::default(),
             ring: Arc::new(ring),
             readiness: Arc::new(Readiness::default()),
-            metrics: Arc::new(Metrics::new(&route_names)),
+            metrics,
             connections: Arc::new(Connections::default()),
             budget: Budget::new(config.limits.body_budget),
             clock,
-            route_names,
+            settings: Arc::new(LiveSettings::from_pointee(settings)),
+            tuning: LiveTuning::new(mapping::listener(config)),
             presence,
         };
         (parts, capture_task)
     }
 
-    pub(super) fn admin_state(&self, config: &Config, routes: &Table, token: Secret) -> Arc<AdminState> {
+    pub(super) fn admin_state(&self, token: Secret) -> Arc<AdminState> {
         Arc::new(AdminState {
             writer: Arc::clone(&self.writer),
             ring: Arc::clone(&self.ring),
             token,
             refused: Arc::clone(&self.refused),
-            candidate_secrets: config.limits.candidate_secrets,
-            route_names: self.route_names.clone(),
-            public_url: config.listener.public_url.clone(),
-            integration_path: integration_path(routes),
+            settings: Arc::clone(&self.settings),
         })
     }
 
@@ -189,33 +186,24 @@ impl Parts {
     pub(super) fn spawn_traffic(
         &self,
         config: &Config,
-        routes: Table,
         sockets: Vec<std::net::TcpListener>,
         drain: &Watcher,
     ) -> Result<Vec<JoinHandle<()>>, StartError> {
         let shared = Arc::new(Shared {
-            routes,
+            settings: Arc::clone(&self.settings),
             keys: Arc::clone(&self.ring),
             clock: Arc::clone(&self.clock),
             budget: Arc::clone(&self.budget),
-            body_limits: BodyLimits {
-                max: config.limits.max_body,
-                total: config.limits.body_timeout,
-                idle: config.limits.body_idle_timeout,
-            },
-            public_url: config.listener.public_url.clone(),
-            trusted_proxies: config.listener.trusted_proxies.clone(),
             captures: self.captures.clone(),
-            decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics), self.route_names.clone())),
+            decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics))),
         });
-        let settings = Arc::new(listener_settings(config));
         let mut threads = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            let proxy = Proxy::new(Arc::clone(&shared), upstream(config));
-            let (settings, drain, connections) =
-                (Arc::clone(&settings), drain.clone(), Arc::clone(&self.connections));
+            let proxy = Proxy::new(Arc::clone(&shared), mapping::upstream(config));
+            let (tuning, drain, connections) =
+                (self.tuning.clone(), drain.clone(), Arc::clone(&self.connections));
             threads.push(spawn(&format!("traffic-{index}"), async move {
-                if let Err(error) = listener::serve(socket, settings, proxy, drain, connections).await {
+                if let Err(error) = listener::serve(socket, tuning, proxy, drain, connections).await {
                     tracing::error!(%error, "a traffic socket cannot be served");
                 }
             })?);
@@ -241,35 +229,4 @@ fn spawn(
 
 fn listen(socket: std::net::TcpListener) -> std::io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::from_std(socket)
-}
-
-fn listener_settings(config: &Config) -> ListenerSettings {
-    ListenerSettings {
-        header_timeout: config.limits.header_timeout,
-        idle_timeout: config.limits.idle_timeout,
-        linger_bytes: config.limits.linger_bytes,
-        linger_time: config.limits.linger_time,
-        drain_timeout: config.limits.drain_timeout,
-        max_connections: config.limits.connections,
-        ..ListenerSettings::default()
-    }
-}
-
-fn upstream(config: &Config) -> Upstream {
-    let target = match &config.upstream.target {
-        UpstreamTarget::Tcp { host, port } => Target::Tcp { host: host.clone(), port: *port },
-        UpstreamTarget::Unix(path) => Target::Unix(path.clone()),
-    };
-    let settings = PoolSettings {
-        connect_timeout: config.upstream.connect_timeout,
-        idle_timeout: config.upstream.idle_timeout,
-        max_idle: config.upstream.idle_connections,
-    };
-    Upstream::new(Pool::new(target, settings), config.upstream.response_timeout)
-}
-
-/// The pattern of the first route that takes integrations: what the admin port makes URLs of.
-fn integration_path(routes: &Table) -> Option<String> {
-    let takes = |route: &&Arc<crate::proxy::route::Route>| route.verify.takes(CredentialKind::Integration);
-    routes.routes().iter().find(takes).map(|route| route.pattern.as_str().to_owned())
 }

@@ -5,7 +5,7 @@
 //! keys are tried where no key id is named, whatever a workspace holds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -29,7 +29,7 @@ pub struct KeyRing {
     /// Milliseconds from `started` to the last contact with the store.
     contact: AtomicU64,
     max_stale: Duration,
-    candidate_secrets: usize,
+    candidate_secrets: AtomicUsize,
 }
 
 impl std::fmt::Debug for KeyRing {
@@ -49,7 +49,13 @@ impl KeyRing {
     ) -> Self {
         let started = clock.monotonic();
         let alarms = Alarms::default();
-        Self { mirror, alarms, clock, started, contact: AtomicU64::new(NEVER), max_stale, candidate_secrets }
+        let (contact, candidate_secrets) = (AtomicU64::new(NEVER), AtomicUsize::new(candidate_secrets));
+        Self { mirror, alarms, clock, started, contact, max_stale, candidate_secrets }
+    }
+
+    /// Bounds the keys that are tried from now on.
+    pub fn set_candidate_secrets(&self, most: usize) {
+        self.candidate_secrets.store(most, Ordering::Relaxed);
     }
 
     /// The mirror.
@@ -157,6 +163,7 @@ impl KeysNow<'_> {
         let mut usable: SmallVec<[Arc<KeyEntry>; 4]> = SmallVec::new();
         let mut unusable = None;
         let mut damaged = false;
+        let most = self.ring.candidate_secrets.load(Ordering::Relaxed);
         for (_, held) in members.iter() {
             match held {
                 Held::Damaged => damaged = true,
@@ -164,7 +171,7 @@ impl KeysNow<'_> {
                 Held::Intact(entry) if !entry.is_usable(self.now) => {
                     unusable = unusable.or(Some(entry));
                 }
-                Held::Intact(entry) if usable.len() < self.ring.candidate_secrets => {
+                Held::Intact(entry) if usable.len() < most => {
                     usable.push(Arc::clone(entry));
                 }
                 Held::Intact(_) => {}

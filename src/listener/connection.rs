@@ -56,8 +56,10 @@ where
     if shared.drain_end().is_some() {
         return Ok(());
     }
+    let tuning = shared.tuning.now();
+    let settings = &tuning.settings;
     let accepted = Instant::now();
-    let mut sleep = pin!(sleep_until(accepted + shared.settings.header_timeout));
+    let mut sleep = pin!(sleep_until(accepted + settings.header_timeout));
     let sniffed = tokio::select! {
         biased;
         sniffed = sniff(&mut stream) => sniffed?,
@@ -68,7 +70,7 @@ where
         return Ok(());
     };
     let activity = Activity::new(accepted);
-    let conversation = Conversation::new(stream, replay, Arc::clone(&activity), shared.settings.linger_bytes);
+    let conversation = Conversation::new(stream, replay, Arc::clone(&activity), settings.linger_bytes);
     let io = TokioIo::new(conversation);
     let tracked = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -79,14 +81,14 @@ where
             Ok::<_, Infallible>(response.map(|body| in_flight.until_sent(body)))
         }
     });
-    let deadlines = Deadlines::new(sleep, &activity, &shared.settings, protocol);
+    let deadlines = Deadlines::new(sleep, &activity, settings, protocol);
     let ended = match protocol {
         Protocol::Http1 => {
-            let connection = pin!(shared.http1.serve_connection(io, service));
+            let connection = pin!(tuning.http1.serve_connection(io, service));
             drive(connection, deadlines, &activity, &shared, drained).await
         }
         Protocol::Http2 => {
-            let connection = pin!(shared.http2.serve_connection(io, service));
+            let connection = pin!(tuning.http2.serve_connection(io, service));
             drive(connection, deadlines, &activity, &shared, drained).await
         }
     };

@@ -14,6 +14,7 @@ mod deadline;
 mod io;
 mod shared;
 mod sniff;
+mod tuning;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ pub use bind::BindError;
 pub use bind::Bound;
 pub use bind::bind;
 pub use connections::Connections;
+pub use tuning::LiveTuning;
 
 /// Any error, where only its text matters.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -62,7 +64,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// Limits of every connection.
+/// Limits of every connection. [`LiveTuning`] holds those in force.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// From accept, later from a head's first byte, until the head is complete. Default 10 s.
@@ -122,13 +124,13 @@ impl Default for ListenerSettings {
 /// When the socket cannot be handed to the runtime. Nothing that happens later is an error.
 pub async fn serve<H: Handler>(
     socket: std::net::TcpListener,
-    settings: Arc<ListenerSettings>,
+    tuning: LiveTuning,
     handler: H,
     mut drain: drain::Watcher,
     counters: Arc<Connections>,
 ) -> std::io::Result<()> {
     let listener = TcpListener::from_std(socket)?;
-    let shared = Shared::new(settings, counters);
+    let shared = Shared::new(tuning, counters);
     // Nothing is ever sent: every connection holds a sender, and the last to go closes the channel.
     let (alive, mut ended) = mpsc::channel::<()>(1);
     {
@@ -169,7 +171,7 @@ async fn accept<H: Handler>(
             }
         };
         failing = false;
-        let Some(permit) = shared.connections.admit(shared.settings.max_connections) else {
+        let Some(permit) = shared.connections.admit(shared.tuning.now().settings.max_connections) else {
             continue;
         };
         if let Err(error) = stream.set_nodelay(true) {

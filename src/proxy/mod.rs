@@ -6,6 +6,7 @@
 
 // In the order in which a request meets them.
 pub mod pipeline;
+pub mod settings;
 
 pub mod head;
 pub mod path;

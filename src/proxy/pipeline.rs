@@ -1,7 +1,8 @@
 //! The whole way of one request, in one function: `Proxy::conduct`.
 //!
 //! Not a stage: it decides nothing that a stage decides. Invariants: checks run cheapest first; the body is
-//! read only when everything that needs no body has passed; nothing reaches `upstream` but an `Admitted`.
+//! read only when everything that needs no body has passed; nothing reaches `upstream` but an `Admitted`; a request
+//! is judged by one snapshot of the settings, from its head to its answer.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -22,9 +23,10 @@ use super::judge::{Judged, Judgement, judge};
 use super::path::CheckedPath;
 use super::rejection::{REQUEST_ID, Rejection};
 use super::request_id::RequestId;
-use super::route::{Found, Route, Table};
+use super::route::{Found, Route};
+use super::settings::{LiveSettings, Settings};
 use super::{head, headers};
-use crate::client::{Client, Proto, TrustedProxies};
+use crate::client::{Client, Proto};
 use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
 use crate::guard::{self, Admitted};
@@ -38,20 +40,14 @@ use crate::verify::{AuthenticSet, Facts};
 
 /// What every runtime shares.
 pub struct Shared {
-    /// Routes, in file order.
-    pub routes: Table,
+    /// Routes, limits and whatever else may change while the process runs.
+    pub settings: Arc<LiveSettings>,
     /// The mirror with its age.
     pub keys: Arc<KeyRing>,
     /// Wall and monotonic time.
     pub clock: Arc<dyn Clock>,
     /// Body bytes in flight, process-wide.
     pub budget: Arc<Budget>,
-    /// What bounds a body where a route does not say otherwise.
-    pub body_limits: BodyLimits,
-    /// The URL prefix that senders call, for schemes that sign the URL.
-    pub public_url: Option<String>,
-    /// Whose word about a client is believed.
-    pub trusted_proxies: TrustedProxies,
     /// Where secrets go that senders hand over in handshakes.
     pub captures: Captures,
     /// Where decisions are recorded.
@@ -72,8 +68,9 @@ impl Handler for Proxy {
         let begun = self.shared.clock.moment();
         let id = RequestId::new(begun.wall);
         let is_http1 = request.version() < Version::HTTP_2;
+        let settings = self.shared.settings.load();
         let mut decision = Decision::new(id.clone(), peer.ip());
-        let conduct = self.conduct(request, peer.ip(), begun, &id, &mut decision);
+        let conduct = self.conduct(request, peer.ip(), begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or(Err(Rejection::Internal));
         let mut response = outcome.unwrap_or_else(|rejection| {
             decision.refuse(&rejection);
@@ -85,7 +82,7 @@ impl Handler for Proxy {
         }
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
         let elapsed = self.shared.clock.monotonic().saturating_duration_since(begun.monotonic);
-        self.shared.decisions.record(&decision, response.status(), begun.wall, elapsed);
+        self.shared.decisions.record(&decision, &settings.meters, response.status(), begun.wall, elapsed);
         response
     }
 }
@@ -103,28 +100,20 @@ impl Proxy {
         request: Request<Incoming>,
         peer: IpAddr,
         begun: Moment,
+        settings: &Settings,
         id: &RequestId,
         decision: &mut Decision,
     ) -> Result<Response<AnswerBody>, Rejection> {
         let (parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
-        let client = self.shared.trusted_proxies.client(peer, Proto::Http, &parts.headers)?;
+        let client = settings.trusted_proxies.client(peer, Proto::Http, &parts.headers)?;
         decision.client = client.address();
         let head = head::check(&parts)?;
         let path = CheckedPath::parse(parts.uri.path())?;
-        let url = self.url(&parts);
-        let facts = Facts {
-            head: Head {
-                method: &parts.method,
-                target: target(&parts),
-                headers: &parts.headers,
-                url: url.as_deref(),
-            },
-            peer: client.address(),
-            now: begun.wall,
-        };
+        let url = url(settings, &parts);
+        let facts = facts(&parts, url.as_deref(), client.address(), begun);
         let keys = self.shared.keys.at(begun);
-        let matched = self.shared.routes.find(&parts.method, &path);
+        let matched = settings.routes.find(&parts.method, &path);
         if let Some(passed_over) = matched.passed_over
             && let Some(answer) = handshake::passed_over(passed_over, keys, &facts, decision)?
         {
@@ -139,7 +128,7 @@ impl Proxy {
             Found::NoRoute => return Err(Rejection::NoRoute),
         };
 
-        let mut limits = self.shared.body_limits;
+        let mut limits = settings.body_limits;
         limits.max = route.max_body.unwrap_or(limits.max);
 
         let (admitted, body, credential_headers) = match Admitted::by_policy(route) {
@@ -153,7 +142,15 @@ impl Proxy {
                     Judgement::Credentials(judged) => judged,
                     Judgement::Handshake(opening) => {
                         // In a box, for it is rare and large: what every request carries along stays small.
-                        return Box::pin(self.shake(opening, &facts, incoming, id, decision)).await;
+                        return Box::pin(self.shake(
+                            opening,
+                            &facts,
+                            incoming,
+                            settings.body_limits,
+                            id,
+                            decision,
+                        ))
+                        .await;
                     }
                 };
                 body::check_declared(&parts.headers, judged.max_body(route, limits.max))?;
@@ -176,7 +173,7 @@ impl Proxy {
         };
 
         let outbound = outbound(parts, head.host, &credential_headers, body, client, id);
-        let mut response = pin!(self.upstream.forward(admitted, outbound)).await?;
+        let mut response = pin!(self.upstream.forward(admitted, outbound, settings.response_timeout)).await?;
         headers::strip_response(response.headers_mut());
         Ok(response.map(AnswerBody::Upstream))
     }
@@ -189,13 +186,13 @@ impl Proxy {
         opening: Opening,
         facts: &Facts<'_>,
         incoming: Incoming,
+        mut limits: BodyLimits,
         id: &RequestId,
         decision: &mut Decision,
     ) -> Result<Response<AnswerBody>, Rejection> {
         let answer = match opening {
             Opening::Challenge(answer) => answer,
             Opening::Secret(entry) => {
-                let mut limits = self.shared.body_limits;
                 limits.max = limits.max.min(handshake::LARGEST);
                 let read = body::read(incoming, limits, self.shared.budget.share(), |_| ()).await;
                 let body = read.map_err(|fault| match fault {
@@ -224,12 +221,18 @@ impl Proxy {
         decision.body_pending = false;
         Ok(body)
     }
+}
 
-    /// The URL that the sender called, where one is configured.
-    fn url(&self, parts: &Parts) -> Option<String> {
-        let base = self.shared.public_url.as_deref()?;
-        Some(format!("{}{}", base.trim_end_matches('/'), target(parts)))
-    }
+/// What the head says, and when it came from where.
+fn facts<'a>(parts: &'a Parts, url: Option<&'a str>, peer: IpAddr, begun: Moment) -> Facts<'a> {
+    let head = Head { method: &parts.method, target: target(parts), headers: &parts.headers, url };
+    Facts { head, peer, now: begun.wall }
+}
+
+/// The URL that the sender called, where one is configured.
+fn url(settings: &Settings, parts: &Parts) -> Option<String> {
+    let base = settings.public_url.as_deref()?;
+    Some(format!("{}{}", base.trim_end_matches('/'), target(parts)))
 }
 
 /// What goes up: the request without its credentials.

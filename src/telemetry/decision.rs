@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 use smallvec::SmallVec;
 
-use super::metrics::{Metrics, Outcome};
+use super::metrics::{Metrics, Outcome, RouteMeters};
 use crate::clock::UnixMillis;
 use crate::guard::Admitted;
 use crate::keys::Candidates;
@@ -62,7 +62,6 @@ pub struct Decision {
 /// Records decisions: counters in full, log lines at a bounded rate.
 pub struct Decisions {
     metrics: Arc<Metrics>,
-    routes: Vec<String>,
     second: AtomicI64,
     logged: AtomicU64,
     suppressed: AtomicU64,
@@ -173,21 +172,24 @@ impl Decision {
 }
 
 impl Decisions {
-    /// Records into `metrics`; `routes` are the names in table order.
+    /// Records into `metrics`.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>, routes: Vec<String>) -> Self {
-        Self {
-            metrics,
-            routes,
-            second: AtomicI64::new(0),
-            logged: AtomicU64::new(0),
-            suppressed: AtomicU64::new(0),
-        }
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, second: AtomicI64::new(0), logged: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
     }
 
-    /// Records a decision. `elapsed` runs from the head of the request to the head of its answer.
-    pub fn record(&self, decision: &Decision, status: StatusCode, now: UnixMillis, elapsed: Duration) {
-        self.metrics.request(decision.route, decision.outcome(), elapsed.as_secs_f64());
+    /// Records a decision. `routes` are those of the table that the request was judged by; `elapsed` runs from the
+    /// head of the request to the head of its answer.
+    pub fn record(
+        &self,
+        decision: &Decision,
+        routes: &RouteMeters,
+        status: StatusCode,
+        now: UnixMillis,
+        elapsed: Duration,
+    ) {
+        let route = routes.name(decision.route);
+        routes.count(decision.route, decision.outcome(), elapsed.as_secs_f64());
         let reason = decision.rejection.as_ref().and_then(Rejection::reason);
         if let Some(kind) = decision.kind
             && (decision.admitted || reason.is_some())
@@ -199,80 +201,18 @@ impl Decisions {
             self.metrics.verified(*kind, *which);
         }
         for subject in &decision.behind {
-            self.log_behind(decision, subject);
+            log_behind(decision, route, subject);
         }
         if decision.answered && self.may_log(now.seconds()) {
-            self.log_handshake(decision);
+            log_handshake(decision, route);
         }
         let Some(rejection) = &decision.rejection else { return };
         if let Rejection::Upstream(error) = rejection {
             self.metrics.upstream_error(error.cause());
         }
         if self.may_log(now.seconds()) {
-            self.log(decision, rejection, status);
+            log_refusal(decision, route, rejection, status);
         }
-    }
-
-    fn log_handshake(&self, decision: &Decision) {
-        let integration = match &decision.who {
-            Who::Integration(entry) => Some(entry.record.name.as_str()),
-            Who::Unknown | Who::Key(_) => None,
-        };
-        tracing::info!(
-            request = %decision.id,
-            peer = %decision.peer,
-            client = decision.forwarded_client().map(tracing::field::display),
-            route = self.route(decision),
-            integration,
-            secret = decision.secret().map(Which::name),
-            "handshake answered"
-        );
-    }
-
-    /// At most a line a minute for each record, so the bound on lines per second does not apply: this is how an
-    /// admin sees, over all sidecars, who has not switched yet.
-    fn log_behind(&self, decision: &Decision, subject: &Subject) {
-        let (key, integration) = match subject {
-            Subject::ApiKey(entry) | Subject::Signature(entry) => (Some(entry.record.meta.id), None),
-            Subject::Integration(entry) => (None, Some(entry.record.name.as_str())),
-        };
-        tracing::info!(
-            request = %decision.id,
-            peer = %decision.peer,
-            client = decision.forwarded_client().map(tracing::field::display),
-            route = self.route(decision),
-            key = key.map(tracing::field::display),
-            integration,
-            secret = Which::Previous.name(),
-            "verified by a value that was rotated away; its sender has not switched yet"
-        );
-    }
-
-    fn route(&self, decision: &Decision) -> &str {
-        decision.route.and_then(|index| self.routes.get(index)).map_or("none", String::as_str)
-    }
-
-    fn log(&self, decision: &Decision, rejection: &Rejection, status: StatusCode) {
-        let (key, integration) = match &decision.who {
-            Who::Unknown => (None, None),
-            Who::Key(entry) => (Some(entry.record.meta.id), None),
-            Who::Integration(entry) => (None, Some(entry.record.name.as_str())),
-        };
-        tracing::info!(
-            request = %decision.id,
-            peer = %decision.peer,
-            client = decision.forwarded_client().map(tracing::field::display),
-            route = self.route(decision),
-            status = status.as_u16(),
-            outcome = decision.outcome().name(),
-            kind = decision.kind.map(CredentialKind::name),
-            reason = rejection.reason().map(super::reason::Reason::name),
-            cause = %rejection,
-            secret = decision.secret().map(Which::name),
-            key = key.map(tracing::field::display),
-            integration,
-            "request refused"
-        );
     }
 
     fn may_log(&self, second: i64) -> bool {
@@ -289,4 +229,62 @@ impl Decisions {
         self.suppressed.fetch_add(1, Ordering::Relaxed);
         false
     }
+}
+
+fn log_handshake(decision: &Decision, route: &str) {
+    let integration = match &decision.who {
+        Who::Integration(entry) => Some(entry.record.name.as_str()),
+        Who::Unknown | Who::Key(_) => None,
+    };
+    tracing::info!(
+        request = %decision.id,
+        peer = %decision.peer,
+        client = decision.forwarded_client().map(tracing::field::display),
+        route,
+        integration,
+        secret = decision.secret().map(Which::name),
+        "handshake answered"
+    );
+}
+
+/// At most a line a minute for each record, so the bound on lines per second does not apply: this is how an
+/// admin sees, over all sidecars, who has not switched yet.
+fn log_behind(decision: &Decision, route: &str, subject: &Subject) {
+    let (key, integration) = match subject {
+        Subject::ApiKey(entry) | Subject::Signature(entry) => (Some(entry.record.meta.id), None),
+        Subject::Integration(entry) => (None, Some(entry.record.name.as_str())),
+    };
+    tracing::info!(
+        request = %decision.id,
+        peer = %decision.peer,
+        client = decision.forwarded_client().map(tracing::field::display),
+        route,
+        key = key.map(tracing::field::display),
+        integration,
+        secret = Which::Previous.name(),
+        "verified by a value that was rotated away; its sender has not switched yet"
+    );
+}
+
+fn log_refusal(decision: &Decision, route: &str, rejection: &Rejection, status: StatusCode) {
+    let (key, integration) = match &decision.who {
+        Who::Unknown => (None, None),
+        Who::Key(entry) => (Some(entry.record.meta.id), None),
+        Who::Integration(entry) => (None, Some(entry.record.name.as_str())),
+    };
+    tracing::info!(
+        request = %decision.id,
+        peer = %decision.peer,
+        client = decision.forwarded_client().map(tracing::field::display),
+        route,
+        status = status.as_u16(),
+        outcome = decision.outcome().name(),
+        kind = decision.kind.map(CredentialKind::name),
+        reason = rejection.reason().map(super::reason::Reason::name),
+        cause = %rejection,
+        secret = decision.secret().map(Which::name),
+        key = key.map(tracing::field::display),
+        integration,
+        "request refused"
+    );
 }

@@ -68,9 +68,16 @@ impl Outcome {
 }
 
 /// Handles of one route.
-struct RouteMetrics {
+struct RouteMeter {
+    name: String,
     outcomes: [Counter; Outcome::ALL.len()],
     duration: Histogram,
+}
+
+/// Handles of every route of one table, in its order. A route that another table has too is counted on.
+pub struct RouteMeters {
+    routes: Vec<RouteMeter>,
+    unrouted: RouteMeter,
 }
 
 /// Gauges that are set when `/metrics` is read.
@@ -107,8 +114,6 @@ pub struct Gauges {
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    routes: Vec<RouteMetrics>,
-    unrouted: RouteMetrics,
     /// The place of each scheme in `verifications`.
     schemes: HashMap<&'static str, usize>,
     verifications: Vec<OnceLock<Counter>>,
@@ -124,9 +129,9 @@ const UNKNOWN: &str = "unknown";
 const REASONS: usize = Reason::ALL.len() + 1;
 
 impl Metrics {
-    /// Metrics for these routes.
+    /// Every metric, at zero; those of routes come with [`Metrics::routes`].
     #[must_use]
-    pub fn new(routes: &[String]) -> Self {
+    pub fn new() -> Self {
         let builder = PrometheusBuilder::new();
         // The buckets are a constant list that is not empty, so the error cannot occur; without them the
         // histogram would be rendered as a summary.
@@ -140,29 +145,28 @@ impl Metrics {
         let schemes: HashMap<_, _> = labels.enumerate().map(|(place, label)| (label, place)).collect();
         let verifications =
             (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
-        let (routes, unrouted, verified, gauges) = metrics::with_local_recorder(&recorder, || {
+        let (verified, gauges) = metrics::with_local_recorder(&recorder, || {
             describe();
             let version = env!("CARGO_PKG_VERSION");
             metrics::gauge!("countersign_build_info", "version" => version).set(1.0);
-            let routes = routes.iter().map(|route| RouteMetrics::new(route)).collect();
             let verified = CredentialKind::ALL.map(|kind| {
                 Which::ALL.map(|which| {
                     let (kind, secret) = (kind.name(), which.name());
                     metrics::counter!("countersign_verified_total", "kind" => kind, "secret" => secret)
                 })
             });
-            (routes, RouteMetrics::new("none"), verified, Gauges::new())
+            (verified, Gauges::new())
         });
-        Self { recorder, handle, routes, unrouted, schemes, verifications, verified, gauges }
+        Self { recorder, handle, schemes, verifications, verified, gauges }
     }
 
-    /// Counts a request that ended. `route` is its place in the table; `None` = it reached none.
-    pub fn request(&self, route: Option<usize>, outcome: Outcome, seconds: f64) {
-        let route = route.and_then(|index| self.routes.get(index)).unwrap_or(&self.unrouted);
-        if let Some(counter) = route.outcomes.get(outcome as usize) {
-            counter.increment(1);
-        }
-        route.duration.record(seconds);
+    /// The handles of a table's routes, by name.
+    #[must_use]
+    pub fn routes(&self, names: &[String]) -> RouteMeters {
+        metrics::with_local_recorder(&self.recorder, || RouteMeters {
+            routes: names.iter().map(|name| RouteMeter::new(name)).collect(),
+            unrouted: RouteMeter::new("none"),
+        })
     }
 
     /// Counts a judged credential; `reason` is `None` where it was verified.
@@ -219,14 +223,41 @@ impl Metrics {
     }
 }
 
-impl RouteMetrics {
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RouteMeters {
+    /// Counts a request that ended. `route` is its place in the table; `None` = it reached none.
+    pub fn count(&self, route: Option<usize>, outcome: Outcome, seconds: f64) {
+        let meter = self.meter(route);
+        if let Some(counter) = meter.outcomes.get(outcome as usize) {
+            counter.increment(1);
+        }
+        meter.duration.record(seconds);
+    }
+
+    /// A route's name; `none` where the request reached none.
+    #[must_use]
+    pub fn name(&self, route: Option<usize>) -> &str {
+        &self.meter(route).name
+    }
+
+    fn meter(&self, route: Option<usize>) -> &RouteMeter {
+        route.and_then(|index| self.routes.get(index)).unwrap_or(&self.unrouted)
+    }
+}
+
+impl RouteMeter {
     fn new(route: &str) -> Self {
         let route = route.to_owned();
         let outcomes = Outcome::ALL.map(|outcome| {
             metrics::counter!("countersign_requests_total", "route" => route.clone(), "outcome" => outcome.name())
         });
-        let duration = metrics::histogram!("countersign_request_duration_seconds", "route" => route);
-        Self { outcomes, duration }
+        let duration = metrics::histogram!("countersign_request_duration_seconds", "route" => route.clone());
+        Self { name: route, outcomes, duration }
     }
 }
 

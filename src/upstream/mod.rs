@@ -31,7 +31,6 @@ pub use body::PooledBody;
 /// The application, as one runtime sees it: its own pool of connections.
 pub struct Upstream {
     pool: Pool<ForwardBody>,
-    response_timeout: Duration,
 }
 
 /// A request, stripped and ready.
@@ -86,13 +85,14 @@ impl UpstreamError {
 }
 
 impl Upstream {
-    /// An upstream whose answers must begin within `response_timeout`, unless a route says otherwise.
+    /// An upstream with these connections.
     #[must_use]
-    pub fn new(pool: Pool<ForwardBody>, response_timeout: Duration) -> Self {
-        Self { pool, response_timeout }
+    pub fn new(pool: Pool<ForwardBody>) -> Self {
+        Self { pool }
     }
 
-    /// Sends an admitted request and returns the answer as soon as its head is there.
+    /// Sends an admitted request and returns the answer as soon as its head is there, which must be within
+    /// `response_timeout` unless the route says otherwise.
     ///
     /// # Errors
     /// See [`UpstreamError`].
@@ -100,8 +100,9 @@ impl Upstream {
         &self,
         admitted: Admitted,
         outbound: Outbound,
+        response_timeout: Duration,
     ) -> impl Future<Output = Result<Response<ResponseBody>, UpstreamError>> {
-        let limit = admitted.route().timeout.unwrap_or(self.response_timeout);
+        let limit = admitted.route().timeout.unwrap_or(response_timeout);
         let progress = outbound.body.progress();
         let request = request(&admitted, outbound);
         async move {

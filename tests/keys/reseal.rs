@@ -13,6 +13,7 @@ use countersign::keys::mirror::Mirror;
 use countersign::keys::record::{Kind, Meta, Record, RecordKey, Workspace};
 use countersign::keys::ring::KeyRing;
 use countersign::keys::sync::Sync;
+use countersign::proxy::settings::LiveSettings;
 use countersign::readiness::Readiness;
 use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
@@ -28,7 +29,7 @@ use uuid::Uuid;
 
 use super::NOW;
 use crate::redis::sidecar::RECOVERY;
-use crate::support::admin_port::TOKEN;
+use crate::support::admin_port::{TOKEN, settings};
 use crate::support::fickle::Fickle;
 use crate::support::redis::{keyring_of, soon};
 
@@ -78,10 +79,7 @@ impl Side {
             writer: Arc::clone(&self.writer),
             ring: Arc::clone(&self.ring),
             token: Secret::from_text(TOKEN),
-            candidate_secrets: 4,
-            route_names: Vec::new(),
-            public_url: None,
-            integration_path: None,
+            settings: Arc::new(LiveSettings::from_pointee(settings())),
             refused: Arc::default(),
         };
         soon("the keys are loaded", RECOVERY, || self.ring.is_available()).await;

@@ -14,7 +14,7 @@ use countersign::drain;
 use countersign::listener;
 use countersign::listener::Connections;
 use countersign::listener::Handler;
-use countersign::listener::ListenerSettings;
+use countersign::listener::{ListenerSettings, LiveTuning};
 use http::Request;
 use http::Response;
 use http_body_util::BodyExt;
@@ -91,7 +91,7 @@ fn start(settings: ListenerSettings) -> Server {
     let socket = bound.sockets.into_iter().next().unwrap();
     let serving = tokio::spawn(listener::serve(
         socket,
-        Arc::new(settings),
+        LiveTuning::new(settings),
         paths.clone(),
         watcher,
         Arc::clone(&counters),

@@ -7,18 +7,23 @@ use axum::body::Body;
 use axum::response::Response;
 use countersign::admin::{AdminState, Refused, router};
 use countersign::clock::{ManualClock, UnixMillis};
+use countersign::config::{self, Sources};
 use countersign::drain::{Trigger, channel};
 use countersign::keys::decode::Decoder;
 use countersign::keys::mirror::Mirror;
 use countersign::keys::record::{Kind, RecordKey};
 use countersign::keys::ring::KeyRing;
 use countersign::keys::sync::Sync;
+use countersign::proxy::body::BodyLimits;
+use countersign::proxy::route::Table;
+use countersign::proxy::settings::{LiveSettings, Settings};
 use countersign::readiness::Readiness;
 use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
 use countersign::store::seal::Keyring;
 use countersign::store::writer::Writer;
 use countersign::store::{AuditLink, AuditMac, Change, Op, Position, Store};
+use countersign::telemetry::metrics::Metrics;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -41,6 +46,26 @@ pub(crate) struct Port {
     pub(crate) refused: Arc<Refused>,
     _dir: TempDir,
     _trigger: Trigger,
+}
+
+/// The default routes, behind a public URL.
+pub(crate) fn settings() -> Settings {
+    let config = config::load(&Sources::default()).unwrap().config;
+    let route_names: Vec<String> = config.routes.iter().map(|route| route.name.clone()).collect();
+    Settings {
+        meters: Metrics::new().routes(&route_names),
+        routes: Table::new(config.routes).unwrap(),
+        route_names,
+        body_limits: BodyLimits {
+            max: config.limits.max_body,
+            total: config.limits.body_timeout,
+            idle: config.limits.body_idle_timeout,
+        },
+        response_timeout: config.upstream.response_timeout,
+        public_url: Some("https://hooks.example.com/".to_owned()),
+        trusted_proxies: config.listener.trusted_proxies,
+        candidate_secrets: config.limits.candidate_secrets,
+    }
 }
 
 pub(crate) struct Answer {
@@ -105,10 +130,7 @@ impl Port {
             ring: Arc::clone(&ring),
             token: Secret::from_text(TOKEN),
             refused: Arc::clone(&refused),
-            candidate_secrets: 4,
-            route_names: vec!["webhooks".to_owned(), "default".to_owned()],
-            public_url: Some("https://hooks.example.com/".to_owned()),
-            integration_path: Some("/webhooks/{integration}".to_owned()),
+            settings: Arc::new(LiveSettings::from_pointee(settings())),
         };
         let router = router(Arc::new(state));
         Self { router, clock, ring, writer, store, refused, _dir: dir, _trigger: trigger }

@@ -55,7 +55,8 @@ pub(in crate::admin) async fn create(
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
     let given = fields.nullable("webhookSecret", input::secret).of(None);
-    let wanted = Wanted::of(fields, given, Some(state.writer.mirror()), state.public_url.as_deref())?;
+    let wanted =
+        Wanted::of(fields, given, Some(state.writer.mirror()), state.settings.load().public_url.as_deref())?;
     let key = RecordKey { kind: Kind::Integration, id: Uuid::now_v7() };
     let secret = match &wanted.given {
         Some(secret) => secret.clone(),

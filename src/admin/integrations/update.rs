@@ -115,12 +115,16 @@ impl Patch {
         if record.scheme != before.scheme {
             faults.extend(unusable_secret(state, &record, &scheme)?);
             let pointer = if self.scheme.is_named() { "/scheme" } else { "/type" };
-            faults.extend(input::address_fault(&scheme, pointer, state.public_url.as_deref()));
+            faults.extend(input::address_fault(
+                &scheme,
+                pointer,
+                state.settings.load().public_url.as_deref(),
+            ));
         }
         faults.extend(input::tolerance_fault(&scheme, record.tolerance_seconds));
         let handshake =
             Wish { input: &self.settings.handshake, before: before.handshake.as_ref(), scheme: &scheme };
-        faults.extend(handshake.faults(state.public_url.as_deref()));
+        faults.extend(handshake.faults(state.settings.load().public_url.as_deref()));
         if !faults.is_empty() {
             return Err(Problem::invalid(faults));
         }

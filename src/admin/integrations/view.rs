@@ -98,8 +98,9 @@ impl<'r> IntegrationView<'r> {
         counters: Counters,
         state: &AdminState,
     ) -> Self {
-        let path = state.integration_path.as_ref().map(|path| path.replace("{integration}", &record.name));
-        let url = match (&state.public_url, &path) {
+        let settings = state.settings.load();
+        let path = settings.integration_path().map(|path| path.replace("{integration}", &record.name));
+        let url = match (&settings.public_url, &path) {
             (Some(base), Some(path)) => Some(format!("{}{path}", base.trim_end_matches('/'))),
             _ => None,
         };

@@ -36,7 +36,7 @@ pub(in crate::admin) async fn create(
 ) -> Result<Response, Problem> {
     let workspace = workspaces::key_of(&workspace)?;
     let name = fields.required("name", formats::display_name);
-    let settings = Settings::of(&mut fields, &state.route_names, name);
+    let settings = Settings::of(&mut fields, &state.settings.load().route_names, name);
     if matches!(&settings.expires_at, Change::Set(expires) if *expires <= state.writer.now()) {
         fields.fault(Fault::at("/expiresAt", "range", "must be in the future"));
     }
@@ -52,7 +52,8 @@ pub(in crate::admin) async fn create(
         mirror.get(workspace).ok_or_else(workspaces::unknown)?;
         let mut record = fresh.clone();
         settings.apply(&mut record);
-        let bound = keep_bound(mirror, state.candidate_secrets, state.writer.now(), &mut record);
+        let bound =
+            keep_bound(mirror, state.settings.load().candidate_secrets, state.writer.now(), &mut record);
         let metadata = json!({
             "name": record.name, "workspaceId": workspace.id, "scheme": record.scheme,
             "requireKeyId": record.require_key_id, "apiKeyPrefix": record.api_key_prefix,

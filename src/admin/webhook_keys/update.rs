@@ -29,7 +29,7 @@ pub(in crate::admin) async fn patch(
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
     let name = fields.plain("name", formats::display_name);
-    let settings = Settings::of(&mut fields, &state.route_names, name);
+    let settings = Settings::of(&mut fields, &state.settings.load().route_names, name);
     let settings = fields.finish(Some(settings))?;
 
     let plan = |mirror: &Mirror| -> Result<Plan<bool>, Stop> {
@@ -41,7 +41,7 @@ pub(in crate::admin) async fn patch(
         let mut record = before.clone();
         settings.apply(&mut record);
         let joins = !is_tried_unnamed(&before, now) && is_tried_unnamed(&record, now);
-        let bound = joins && keep_bound(mirror, state.candidate_secrets, now, &mut record);
+        let bound = joins && keep_bound(mirror, state.settings.load().candidate_secrets, now, &mut record);
         let fields = input::changed(&before, &record);
         if fields.is_empty() && !bound {
             return Err(Stop::Unchanged);

@@ -1,0 +1,79 @@
+//! What connections are run by: the limits, and hyper's settings made from them, as one immutable snapshot.
+//!
+//! It may be replaced while the process runs. Invariant: a connection keeps what it was accepted with.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::ListenerSettings;
+
+/// The least that hyper takes for `max_buf_size`, in bytes.
+const MIN_BUFFER: usize = 8192;
+
+/// Where the snapshot in force is found. One for all threads of a listener.
+#[derive(Clone)]
+pub struct LiveTuning(Arc<ArcSwap<Tuning>>);
+
+/// One snapshot.
+pub(super) struct Tuning {
+    pub(super) settings: ListenerSettings,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<TokioExecutor>,
+}
+
+impl LiveTuning {
+    /// Begins with these settings.
+    #[must_use]
+    pub fn new(settings: ListenerSettings) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Tuning::new(settings))))
+    }
+
+    /// Connections accepted from now on are run by these settings.
+    pub fn replace(&self, settings: ListenerSettings) {
+        self.0.store(Arc::new(Tuning::new(settings)));
+    }
+
+    pub(super) fn now(&self) -> Arc<Tuning> {
+        self.0.load_full()
+    }
+}
+
+impl Tuning {
+    fn new(settings: ListenerSettings) -> Self {
+        let (http1, http2) = (http1(&settings), http2(&settings));
+        Self { settings, http1, http2 }
+    }
+}
+
+fn http1(settings: &ListenerSettings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // One limit for a slow head and an idle connection; `deadline` has two.
+        .header_read_timeout(None)
+        // A client that shuts down its write side after the request still wants the answer.
+        .half_close(true)
+        .max_headers(settings.max_headers)
+        .max_header_size(settings.max_header_bytes)
+        .max_buf_size(settings.max_header_bytes.max(MIN_BUFFER));
+    builder
+}
+
+fn http2(settings: &ListenerSettings) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.h2_max_streams)
+        .initial_stream_window_size(settings.h2_stream_window)
+        .initial_connection_window_size(settings.h2_connection_window)
+        .max_send_buf_size(usize::try_from(settings.h2_stream_window).unwrap_or(usize::MAX))
+        .max_header_list_size(u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX))
+        // What h2 itself has by default, said here because it stops a flood of resets (CVE-2023-44487).
+        .max_pending_accept_reset_streams(20)
+        .keep_alive_interval(settings.h2_ping_interval)
+        .keep_alive_timeout(settings.h2_ping_timeout);
+    builder
+}
