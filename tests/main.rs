@@ -37,5 +37,6 @@ mod store;
 mod support;
 mod transfer;
 mod upstream;
+mod uses;
 mod vectors;
 mod wycheproof;

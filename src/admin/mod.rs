@@ -47,6 +47,7 @@ pub use serve::serve;
 use crate::keys::ring::KeyRing;
 use crate::proxy::settings::LiveSettings;
 use crate::secret::Secret;
+use crate::store::uses::UseBook;
 use crate::store::writer::Writer;
 use problem::Problem;
 
@@ -54,6 +55,8 @@ use problem::Problem;
 pub struct AdminState {
     /// Commits changes; its mirror is what reads answer from.
     pub writer: Arc<Writer>,
+    /// How often and when records were used, over all sidecars.
+    pub uses: Arc<UseBook>,
     /// Says whether the key set is fresh enough to answer from.
     pub ring: Arc<KeyRing>,
     /// The bootstrap admin's bearer token. An empty one admits nobody.

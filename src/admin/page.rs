@@ -95,13 +95,37 @@ impl Page {
         filter: impl Fn(&Decoded) -> bool,
         show: impl Fn(&Decoded) -> Option<Value>,
     ) -> Response {
-        let mut found = mirror.list(kind, self.after, self.limit + 1, filter);
-        let more = found.len() > self.limit;
-        found.truncate(self.limit);
-        let next = found.last().filter(|_| more).map(|(key, _)| cursor(key.id));
-        let items: Vec<Value> =
-            found.iter().map(|(key, decoded)| show(decoded).unwrap_or_else(|| damaged(*key))).collect();
-        axum::Json(json!({ "items": items, "nextCursor": next })).into_response()
+        self.find(mirror, kind, filter).answer(|_, decoded| show(decoded))
+    }
+
+    /// The records of the page: those that `filter` accepts.
+    pub(super) fn find(&self, mirror: &Mirror, kind: Kind, filter: impl Fn(&Decoded) -> bool) -> Found {
+        let mut records = mirror.list(kind, self.after, self.limit + 1, filter);
+        let more = records.len() > self.limit;
+        records.truncate(self.limit);
+        let next = records.last().filter(|_| more).map(|(key, _)| cursor(key.id));
+        Found { records, next }
+    }
+}
+
+/// The records of a page.
+pub(super) struct Found {
+    records: Vec<(RecordKey, Decoded)>,
+    next: Option<String>,
+}
+
+impl Found {
+    /// Which they are.
+    pub(super) fn keys(&self) -> Vec<RecordKey> {
+        self.records.iter().map(|(key, _)| *key).collect()
+    }
+
+    /// The page, each record as `show` shows it.
+    pub(super) fn answer(self, show: impl Fn(&RecordKey, &Decoded) -> Option<Value>) -> Response {
+        let item =
+            |(key, decoded): &(RecordKey, Decoded)| show(key, decoded).unwrap_or_else(|| damaged(*key));
+        let items: Vec<Value> = self.records.iter().map(item).collect();
+        axum::Json(json!({ "items": items, "nextCursor": self.next })).into_response()
     }
 }
 

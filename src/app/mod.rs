@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `traffic-N` | one runtime, one socket, one pool of upstream connections per core; none with role admin |
 //! | `store-sync` | snapshot and change log into the mirror |
+//! | `behind` | what is written behind the traffic: the use of records |
 //! | `admin` | the ops port and, but for role data, the admin port, the keeping of secrets that senders hand over, the seed file |
 
 mod mapping;
@@ -138,6 +139,7 @@ pub fn start(
     });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,
+        parts.spawn_behind(end_watcher.clone())?,
         parts.spawn_side_ports(writing, sockets.ops, end_watcher)?,
     ];
     let traffic_threads = match sockets.traffic {

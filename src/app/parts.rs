@@ -30,6 +30,7 @@ use crate::store::capture::{CaptureTask, Captures, captures};
 use crate::store::fleet::{self, Presence};
 use crate::store::restore::RestoreTask;
 use crate::store::seal::Keyring;
+use crate::store::uses::UseBook;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
 use crate::telemetry::metrics::Metrics;
@@ -42,6 +43,7 @@ pub(super) struct Parts {
     store: Arc<dyn Store>,
     decoder: Decoder,
     pub(super) writer: Arc<Writer>,
+    uses: Arc<UseBook>,
     pub(super) ring: Arc<KeyRing>,
     pub(super) readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
@@ -81,6 +83,7 @@ impl Parts {
         );
         let presence = Presence::of(config.role, &keyring);
         let decoder = Decoder::new(keyring, &config.store.namespace).within(config.scope.clone());
+        let uses = Arc::new(UseBook::new(Arc::clone(&store), Arc::clone(&mirror)));
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
         let (captures, capture_task) = captures(Arc::clone(&writer));
@@ -90,6 +93,7 @@ impl Parts {
             store,
             decoder,
             writer,
+            uses,
             captures,
             refused: Arc::default(),
             ring: Arc::new(ring),
@@ -108,6 +112,7 @@ impl Parts {
     pub(super) fn admin_state(&self, token: Secret) -> Arc<AdminState> {
         Arc::new(AdminState {
             writer: Arc::clone(&self.writer),
+            uses: Arc::clone(&self.uses),
             ring: Arc::clone(&self.ring),
             token,
             refused: Arc::clone(&self.refused),
@@ -139,6 +144,12 @@ impl Parts {
         Ok(spawn("store-sync", async move {
             tokio::join!(sync.run(end), attend);
         })?)
+    }
+
+    /// What is written behind the traffic, by a thread that no request waits for.
+    pub(super) fn spawn_behind(&self, end: Watcher) -> Result<JoinHandle<()>, StartError> {
+        let uses = Arc::clone(&self.uses);
+        Ok(spawn("behind", async move { uses.run(end).await })?)
     }
 
     pub(super) fn spawn_side_ports(

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use super::held::HeldKey;
-use super::record::{Integration, PreviousKey};
-pub use super::usage::Usage;
+use super::record::{Integration, PreviousKey, PreviousSecret};
+pub use super::usage::{PreviousUse, Usage, Use};
 use crate::clock::UnixMillis;
 use crate::credential::Head;
 use crate::verify::handshake::{Asked, Settings};
@@ -141,10 +141,19 @@ impl KeyEntry {
         self.usage.get_or_init(Arc::default)
     }
 
-    /// Its use, if there was any. To look makes nothing, however many are looked at.
+    /// Its use that the store was not told of yet. To look makes nothing, however many are looked at.
     #[must_use]
-    pub fn usage_so_far(&self) -> Option<&Usage> {
-        self.usage.get().map(|usage| &**usage)
+    pub fn use_so_far(&self) -> Use {
+        self.usage.get().map(|usage| usage.so_far(self.mark())).unwrap_or_default()
+    }
+
+    /// The same, which counts as told from now on; `None` where there is nothing new.
+    pub(super) fn take_use(&self) -> Option<Use> {
+        self.usage.get()?.take(self.mark())
+    }
+
+    fn mark(&self) -> Option<u64> {
+        self.record.previous().map(PreviousKey::mark)
     }
 
     /// Counts on where an earlier entry of this key stopped. Where nothing has used that one, no room is taken; a
@@ -204,6 +213,21 @@ impl KeyEntry {
 }
 
 impl IntegrationEntry {
+    /// As [`KeyEntry::use_so_far`].
+    #[must_use]
+    pub fn use_so_far(&self) -> Use {
+        self.usage.so_far(self.mark())
+    }
+
+    /// As [`KeyEntry::take_use`].
+    pub(super) fn take_use(&self) -> Option<Use> {
+        self.usage.take(self.mark())
+    }
+
+    fn mark(&self) -> Option<u64> {
+        self.record.previous.as_ref().map(PreviousSecret::mark)
+    }
+
     /// What a handshake is judged by; `None` where handshakes are not enabled.
     #[must_use]
     pub fn asked<'a>(&'a self, head: &'a Head<'a>, now: UnixMillis) -> Option<Asked<'a>> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::decode::Decoded;
-use super::entry::{IntegrationEntry, KeyEntry};
+use super::entry::{IntegrationEntry, KeyEntry, Use};
 use super::record::{ApiKeyDigest, Kind, RecordKey};
 use super::shards::Shards;
 
@@ -86,6 +86,28 @@ impl Indexes {
         };
         let held = self.workspaces.look(workspace, member).flatten();
         held.or_else(|| self.damaged_keys.get(id).map(|()| Held::Damaged))
+    }
+
+    /// What each record was used that the store was not told of yet; counts as told from now on.
+    pub(super) fn take_uses(&self) -> Vec<(RecordKey, Use)> {
+        let mut uses = Vec::new();
+        self.workspaces.each(|members| {
+            for (id, held) in members.iter() {
+                if let Held::Intact(entry) = held
+                    && let Some(used) = entry.take_use()
+                {
+                    uses.push((RecordKey { kind: Kind::WebhookKey, id: *id }, used));
+                }
+            }
+        });
+        self.integrations.each(|held| {
+            if let Held::Intact(entry) = held
+                && let Some(used) = entry.take_use()
+            {
+                uses.push((RecordKey { kind: Kind::Integration, id: entry.record.meta.id }, used));
+            }
+        });
+        uses
     }
 
     /// Takes one record's former values out of the indexes and puts its present ones in.

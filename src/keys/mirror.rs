@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::catalogue::Catalogue;
 pub use super::catalogue::Rollback;
 use super::decode::Decoded;
-use super::entry::{IntegrationEntry, KeyEntry};
+use super::entry::{IntegrationEntry, KeyEntry, Use};
 use super::history::{History, Mark};
 use super::indexes::{Held, Indexes};
 use super::loss::Restoration;
@@ -257,6 +257,22 @@ impl Mirror {
             .take(limit)
             .map(|(key, decoded)| (*key, decoded.clone()))
             .collect()
+    }
+
+    /// What each record was used that the store was not told of yet; counts as told from now on. Takes no lock.
+    #[must_use]
+    pub fn take_uses(&self) -> Vec<(RecordKey, Use)> {
+        self.indexes.load_full().take_uses()
+    }
+
+    /// What this record was used that the store was not told of yet.
+    #[must_use]
+    pub fn use_so_far(&self, key: RecordKey) -> Use {
+        match self.catalogue.lock().records.get(&key) {
+            Some(Decoded::Key(entry)) => entry.use_so_far(),
+            Some(Decoded::Integration(entry)) => entry.use_so_far(),
+            _ => Use::default(),
+        }
     }
 
     /// The intact keys of a workspace, oldest first, whatever else is held.

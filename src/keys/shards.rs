@@ -69,6 +69,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         self.shards.get(self.index(key))?.load().get(key).map(look)
     }
 
+    /// Shows each value to `look`, shard by shard as they stand.
+    pub(super) fn each(&self, mut look: impl FnMut(&V)) {
+        for shard in &self.shards {
+            shard.load().values().for_each(&mut look);
+        }
+    }
+
     /// Sets the value of a key.
     pub(super) fn insert(&self, key: K, value: V) {
         self.change(self.index(&key), |shard| {

@@ -1,6 +1,7 @@
-//! How often and when a record was used, as this process has seen it.
+//! How often and when a record was used: what this process has seen and not told the store yet.
 //!
-//! Not stored, and no part of a record. Invariant: counting takes no lock and orders nothing.
+//! No part of a record, and not the sums over all sidecars (`store/uses.rs`), which this is added to. Invariants:
+//! counting takes no lock and orders nothing; what [`Usage::take`] gave is not given again.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -13,6 +14,47 @@ pub struct Usage {
     refused: AtomicU64,
     last: AtomicI64,
     previous: AtomicI64,
+}
+
+/// Use that is counted: of one process for a while, or of all of them ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Use {
+    /// Requests that it verified.
+    pub accepted: u64,
+    /// Requests that named it and were refused.
+    pub refused: u64,
+    /// When it last verified one; `None` = never.
+    pub last: Option<UnixMillis>,
+    /// When what the last rotation replaced last verified one; `None` = not since that rotation.
+    pub previous: Option<PreviousUse>,
+}
+
+/// The last use of values that a rotation replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreviousUse {
+    /// Which values: see [`super::record::PreviousKey::mark`].
+    pub mark: u64,
+    /// When.
+    pub at: UnixMillis,
+}
+
+impl Use {
+    /// Adds what was counted elsewhere: sums, and the later of two times.
+    pub fn add(&mut self, more: &Self) {
+        self.accepted = self.accepted.saturating_add(more.accepted);
+        self.refused = self.refused.saturating_add(more.refused);
+        self.last = self.last.max(more.last);
+        self.previous = match (self.previous, more.previous) {
+            (Some(ours), Some(theirs)) if theirs.at < ours.at => Some(ours),
+            (ours, theirs) => theirs.or(ours),
+        };
+    }
+
+    /// When the values with this mark last verified a request.
+    #[must_use]
+    pub fn previous_with(&self, mark: u64) -> Option<UnixMillis> {
+        self.previous.filter(|previous| previous.mark == mark).map(|previous| previous.at)
+    }
 }
 
 /// How often the use of a replaced value is worth a line of the log, for each record: once a minute.
@@ -43,25 +85,27 @@ impl Usage {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests verified since this process started.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
+    /// What was counted since it was taken last. `mark`: of the values that the last rotation replaced.
+    #[must_use]
+    pub fn so_far(&self, mark: Option<u64>) -> Use {
+        self.with_counts(self.accepted.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed), mark)
     }
 
-    /// Requests refused since this process started.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+    /// The same, which counts as told from now on; `None` where there is nothing new.
+    #[must_use]
+    pub fn take(&self, mark: Option<u64>) -> Option<Use> {
+        // Most records are idle: to look at them changes nothing.
+        if self.accepted.load(Ordering::Relaxed) == 0 && self.refused.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let accepted = self.accepted.swap(0, Ordering::Relaxed);
+        let refused = self.refused.swap(0, Ordering::Relaxed);
+        Some(self.with_counts(accepted, refused, mark))
     }
 
-    /// When it last verified a request; `None` = not since this process started.
-    pub fn last(&self) -> Option<UnixMillis> {
-        at(&self.last)
-    }
-
-    /// When what the last rotation replaced last verified a request; `None` = not since that rotation, nor
-    /// since this process started.
-    pub fn previous_last(&self) -> Option<UnixMillis> {
-        at(&self.previous)
+    fn with_counts(&self, accepted: u64, refused: u64, mark: Option<u64>) -> Use {
+        let previous = mark.zip(at(&self.previous)).map(|(mark, at)| PreviousUse { mark, at });
+        Use { accepted, refused, last: at(&self.last), previous }
     }
 }
 
@@ -69,5 +113,40 @@ fn at(time: &AtomicI64) -> Option<UnixMillis> {
     match time.load(Ordering::Relaxed) {
         0 => None,
         millis => Some(UnixMillis(millis)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PreviousUse, Usage, Use};
+    use crate::clock::UnixMillis;
+
+    #[test]
+    fn what_was_taken_is_not_given_again() {
+        let usage = Usage::default();
+        assert_eq!(usage.take(None), None);
+        usage.record_accepted(UnixMillis(7));
+        usage.record_refused();
+        let taken = Use { accepted: 1, refused: 1, last: Some(UnixMillis(7)), previous: None };
+        assert_eq!(usage.so_far(None), taken);
+        assert_eq!(usage.take(None), Some(taken));
+        assert_eq!(usage.take(None), None);
+        assert_eq!(usage.so_far(None), Use { last: Some(UnixMillis(7)), ..Use::default() });
+    }
+
+    #[test]
+    fn of_two_former_values_the_one_used_later_is_known() {
+        let used = |mark, at| Use {
+            accepted: 1,
+            last: Some(UnixMillis(at)),
+            previous: Some(PreviousUse { mark, at: UnixMillis(at) }),
+            ..Use::default()
+        };
+        for (first, second) in [(used(1, 10), used(2, 20)), (used(2, 20), used(1, 10))] {
+            let mut sum = first;
+            sum.add(&second);
+            assert_eq!((sum.accepted, sum.last), (2, Some(UnixMillis(20))));
+            assert_eq!((sum.previous_with(2), sum.previous_with(1)), (Some(UnixMillis(20)), None));
+        }
     }
 }

@@ -21,6 +21,7 @@ pub mod restore;
 pub mod seal;
 pub mod staging;
 pub mod transfer;
+pub mod uses;
 pub mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +106,7 @@ pub type AuditEntry = (Position, AuditMac, Arc<[u8]>);
 pub type RecordSink<'a> = &'a mut (dyn FnMut(RecordKey, Arc<[u8]>) + Send);
 
 /// A place that keeps records.
-pub trait Store: fleet::Fleet + Send + Sync + 'static {
+pub trait Store: fleet::Fleet + uses::Uses + Send + Sync + 'static {
     /// The backend's name in logs and `/readyz?verbose`: `embedded`, `redis`.
     fn name(&self) -> &'static str;
 

@@ -72,7 +72,7 @@ fn what_is_held_goes_on_counting_after_the_set_is_read_again() {
     key_of(&first).usage().record_accepted(NOW);
     let again = load();
     assert!(Arc::ptr_eq(key_of(&first), key_of(&again)));
-    assert_eq!(key_of(&again).usage().accepted(), 1);
+    assert_eq!(key_of(&again).use_so_far().accepted, 1);
     // A set without it lets it go.
     world.mirror.rebuild(Vec::new(), HEAD);
     assert!(world.mirror.get(key).is_none());

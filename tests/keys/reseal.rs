@@ -18,6 +18,7 @@ use countersign::readiness::Readiness;
 use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
 use countersign::store::fleet::{Presence, Sidecar};
+use countersign::store::uses::UseBook;
 use countersign::store::writer::{Actor, Edit, Event, Plan, Severity, Writer};
 use countersign::store::{Position, Store};
 use http::{Request, StatusCode};
@@ -77,6 +78,7 @@ impl Side {
     async fn rotate(&self, to: &str) -> (StatusCode, String) {
         let state = AdminState {
             writer: Arc::clone(&self.writer),
+            uses: Arc::new(UseBook::new(Arc::clone(self.writer.store()), Arc::clone(self.writer.mirror()))),
             ring: Arc::clone(&self.ring),
             token: Secret::from_text(TOKEN),
             settings: Arc::new(LiveSettings::from_pointee(settings())),

@@ -70,14 +70,17 @@ async fn a_rotation_on_a_overlaps_on_b_until_it_is_retired() {
 }
 
 #[tokio::test]
-async fn each_sidecar_shows_the_use_that_it_saw() {
+async fn the_use_of_a_replaced_value_is_seen_on_every_sidecar() {
     let (a, b) = two().await;
     let old = a.create().await;
     let new = rotated(&a, &old, 3600);
     b.gives(&new, 200, PROPAGATION).await;
     assert_eq!(b.status(&old), 200);
     assert!(shown(&b, &path(&old))["lastUsedAt"].is_string());
-    assert_eq!(shown(&a, &path(&old))["lastUsedAt"], Value::Null);
+    assert!(shown(&b, &path(&old))["lastUsedAt"].is_string(), "at once, where it was used");
+    // Said at the latest when it ends.
+    b.running.stop();
+    assert!(shown(&a, &path(&old))["lastUsedAt"].is_string());
 }
 
 #[tokio::test]

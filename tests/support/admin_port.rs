@@ -21,6 +21,7 @@ use countersign::readiness::Readiness;
 use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
 use countersign::store::seal::Keyring;
+use countersign::store::uses::UseBook;
 use countersign::store::writer::Writer;
 use countersign::store::{AuditLink, AuditMac, Change, Op, Position, Store};
 use countersign::telemetry::metrics::Metrics;
@@ -127,6 +128,7 @@ impl Port {
         let refused = Arc::new(Refused::default());
         let state = AdminState {
             writer: Arc::clone(&writer),
+            uses: Arc::new(UseBook::new(Arc::clone(&store), Arc::clone(writer.mirror()))),
             ring: Arc::clone(&ring),
             token: Secret::from_text(TOKEN),
             refused: Arc::clone(&refused),

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::keys::entry::Use;
 use countersign::keys::record::RecordKey;
 use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::staging::{Mark, Staging};
+use countersign::store::uses::{Batch, Counted, Uses};
 use countersign::store::{
     AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
     RecordSink, Store, StoreError, StoreFuture,
@@ -63,6 +65,22 @@ impl Fleet for Fickle {
 
     fn raise_schema(&self) -> StoreFuture<'_, Raised> {
         self.0.raise_schema()
+    }
+}
+
+impl Uses for Fickle {
+    fn add_uses<'a>(&'a self, batch: &'a Batch) -> StoreFuture<'a, Counted> {
+        if self.1.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Unavailable(WORDS.to_owned())) });
+        }
+        self.0.add_uses(batch)
+    }
+
+    fn uses(&self, keys: Vec<RecordKey>) -> StoreFuture<'_, Vec<Use>> {
+        if self.1.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Unavailable(WORDS.to_owned())) });
+        }
+        self.0.uses(keys)
     }
 }
 

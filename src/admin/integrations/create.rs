@@ -15,13 +15,14 @@ use zeroize::Zeroizing;
 use super::handshake::{Wish, awaits_secret};
 use super::input::{self, Settings};
 use super::scheme::{self, SchemeInput};
-use super::view::{Counters, IntegrationView, Once};
+use super::view::{IntegrationView, Once};
 use crate::admin::body::Required;
 use crate::admin::change::{self, Outcome, Stop};
 use crate::admin::conditional::{Call, created};
 use crate::admin::fields::{Change, Fields};
 use crate::admin::problem::{Fault, Problem};
 use crate::admin::{AdminState, formats};
+use crate::keys::entry::Use;
 use crate::keys::mirror::Mirror;
 use crate::keys::record::{Integration, Kind, Record, RecordKey, Sealed};
 use crate::secret::Secret;
@@ -93,7 +94,7 @@ pub(in crate::admin) async fn create(
     };
     let comes_later = wanted.given.is_none() && awaits_secret(record.handshake.as_ref());
     let answer = Once {
-        integration: IntegrationView::of(record, &wanted.scheme, Counters::default(), &state),
+        integration: IntegrationView::of(record, &wanted.scheme, Some(&Use::default()), &state),
         webhook_secret: secret.expose_text().filter(|_| !comes_later),
         warning: if comes_later { COMES_LATER } else { SHOWN_ONCE }.to_owned(),
     };

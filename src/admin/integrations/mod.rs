@@ -28,11 +28,11 @@ use super::page::Page;
 use super::problem::{Fault, Problem};
 use super::{AdminState, formats};
 use crate::keys::decode::Decoded;
-use crate::keys::entry::IntegrationEntry;
+use crate::keys::entry::{IntegrationEntry, Use};
 use crate::keys::mirror::Mirror;
-use crate::keys::record::{Kind, RecordKey};
+use crate::keys::record::{Integration, Kind, RecordKey};
 use crate::store::writer::{Plan, Severity};
-use view::{Counters, IntegrationView};
+use view::IntegrationView;
 
 /// `GET /api/integrations`
 pub(super) async fn list(
@@ -46,12 +46,16 @@ pub(super) async fn list(
         })?),
         None => None,
     };
-    let show = |decoded: &Decoded| match decoded {
-        Decoded::Integration(entry) => serde_json::to_value(shown(entry, &state)).ok(),
-        _ => None,
-    };
     let inside = |decoded: &Decoded| workspace.is_none() || decoded.workspace() == workspace;
-    Ok(page.answer(state.writer.mirror(), Kind::Integration, inside, show))
+    let found = page.find(state.writer.mirror(), Kind::Integration, inside);
+    let uses = state.uses.read(&found.keys()).await;
+    Ok(found.answer(|key, decoded| match decoded {
+        Decoded::Integration(entry) => {
+            let used = uses.as_ref().and_then(|uses| uses.get(key));
+            serde_json::to_value(shown(entry, used, &state)).ok()
+        }
+        _ => None,
+    }))
 }
 
 /// `GET /api/integrations/{integration}`
@@ -61,7 +65,7 @@ pub(super) async fn get(
     Path(named): Path<String>,
 ) -> Result<Response, Problem> {
     let entry = entry(state.writer.mirror(), &named)?;
-    Ok(tagged(entry.record.meta.revision, shown(&entry, &state)))
+    Ok(answer(&entry, &state).await)
 }
 
 /// `DELETE /api/integrations/{integration}`
@@ -124,9 +128,17 @@ fn entry(mirror: &Mirror, named: &str) -> Result<Arc<IntegrationEntry>, Problem>
     }
 }
 
-fn shown<'r>(entry: &'r IntegrationEntry, state: &AdminState) -> IntegrationView<'r> {
-    let counters = Counters::of(&entry.usage);
-    IntegrationView::of(&entry.record, &entry.scheme, counters, state)
+async fn answer(entry: &IntegrationEntry, state: &AdminState) -> Response {
+    let used = state.uses.of(key_of(&entry.record)).await;
+    tagged(entry.record.meta.revision, shown(entry, used.as_ref(), state))
+}
+
+fn shown<'r>(entry: &'r IntegrationEntry, used: Option<&Use>, state: &AdminState) -> IntegrationView<'r> {
+    IntegrationView::of(&entry.record, &entry.scheme, used, state)
+}
+
+fn key_of(record: &Integration) -> RecordKey {
+    RecordKey { kind: Kind::Integration, id: record.meta.id }
 }
 
 fn unknown() -> Problem {

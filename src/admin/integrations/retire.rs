@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::json;
 
-use super::view::{Counters, IntegrationView};
-use super::{entry, shown};
+use super::view::IntegrationView;
+use super::{answer, entry, key_of};
 use crate::admin::body::Optional;
 use crate::admin::change::{self, Outcome, Stop};
 use crate::admin::conditional::{Call, tagged};
@@ -54,12 +54,15 @@ pub(in crate::admin) async fn retire(
             let [Record::Integration(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let counters = Counters::of(&before.usage);
-            Ok(tagged(record.meta.revision, IntegrationView::of(record, &before.scheme, counters, &state)))
+            let used = state.uses.of(key_of(record)).await;
+            Ok(tagged(
+                record.meta.revision,
+                IntegrationView::of(record, &before.scheme, used.as_ref(), &state),
+            ))
         }
         Outcome::Unchanged => {
             let entry = entry(state.writer.mirror(), &named)?;
-            Ok(tagged(entry.record.meta.revision, shown(&entry, &state)))
+            Ok(answer(&entry, &state).await)
         }
     }
 }

@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::json;
 
-use super::entry;
-use super::view::{Counters, IntegrationView, Once};
+use super::view::{IntegrationView, Once};
+use super::{entry, key_of};
 use crate::admin::AdminState;
 use crate::admin::body::Optional;
 use crate::admin::change::{self, Outcome, Stop};
@@ -62,9 +62,9 @@ pub(in crate::admin) async fn reveal(
     let [Record::Integration(record)] = records.as_slice() else {
         return Err(Problem::unavailable("the record cannot be shown"));
     };
-    let counters = Counters::of(&before.usage);
+    let used = state.uses.of(key_of(record)).await;
     let answer = Once {
-        integration: IntegrationView::of(record, &before.scheme, counters, &state),
+        integration: IntegrationView::of(record, &before.scheme, used.as_ref(), &state),
         webhook_secret: secret.expose_text(),
         warning: "webhookSecret is shown this once and cannot be read again.".to_owned(),
     };

@@ -11,9 +11,9 @@ use axum::response::Response;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::entry;
 use super::input;
-use super::view::{Counters, IntegrationView, Once};
+use super::view::{IntegrationView, Once};
+use super::{entry, key_of};
 use crate::admin::AdminState;
 use crate::admin::body::Optional;
 use crate::admin::change::{self, Outcome, Stop};
@@ -94,9 +94,9 @@ pub(in crate::admin) async fn rotate(
     let [Record::Integration(record)] = records.as_slice() else {
         return Err(Problem::unavailable("the record cannot be shown"));
     };
-    let counters = Counters::of(&rotated.entry.usage);
+    let used = state.uses.of(key_of(record)).await;
     let answer = Once {
-        integration: IntegrationView::of(record, &rotated.entry.scheme, counters, &state),
+        integration: IntegrationView::of(record, &rotated.entry.scheme, used.as_ref(), &state),
         webhook_secret: rotated.secret.expose_text(),
         warning: format!(
             "webhookSecret is shown this once and cannot be read again. {}",

@@ -13,8 +13,8 @@ use serde_json::json;
 use super::handshake::Wish;
 use super::input::{self, Settings};
 use super::scheme::{self, SchemeInput};
-use super::view::{Counters, IntegrationView};
-use super::{entry, shown};
+use super::view::IntegrationView;
+use super::{answer, entry, key_of};
 use crate::admin::body::Required;
 use crate::admin::change::{self, Outcome, Stop};
 use crate::admin::conditional::{Call, tagged};
@@ -43,7 +43,7 @@ pub(in crate::admin) async fn patch(
     Required(fields): Required,
 ) -> Result<Response, Problem> {
     let patch = Patch::of(fields, &state)?;
-    let plan = |mirror: &Mirror| -> Result<Plan<Arc<IntegrationEntry>>, Stop> {
+    let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
         let entry = entry(mirror, &named)?;
         let before = &entry.record;
         call.check(before.meta.revision)?;
@@ -59,21 +59,21 @@ pub(in crate::admin) async fn patch(
             edits: vec![Edit::Update(Record::Integration(record))],
             requires: patch.settings.requires(),
             event: change::event("integration.updated", Severity::Normal, key, metadata),
-            output: Arc::clone(&entry),
+            output: (),
         })
     };
     match change::commit(&state, &call, plan).await? {
-        Outcome::Done(before, records) => {
+        Outcome::Done((), records) => {
             let [Record::Integration(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
             let scheme = scheme::resolved(&record.scheme).map_err(Problem::invalid)?;
-            let counters = Counters::of(&before.usage);
-            Ok(tagged(record.meta.revision, IntegrationView::of(record, &scheme, counters, &state)))
+            let used = state.uses.of(key_of(record)).await;
+            Ok(tagged(record.meta.revision, IntegrationView::of(record, &scheme, used.as_ref(), &state)))
         }
         Outcome::Unchanged => {
             let entry = entry(state.writer.mirror(), &named)?;
-            Ok(tagged(entry.record.meta.revision, shown(&entry, &state)))
+            Ok(answer(&entry, &state).await)
         }
     }
 }

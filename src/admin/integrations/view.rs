@@ -13,7 +13,7 @@ use crate::admin::AdminState;
 use crate::admin::rotation::still_ahead;
 use crate::admin::view::{MetaView, Shown};
 use crate::clock::UnixMillis;
-use crate::keys::entry::Usage;
+use crate::keys::entry::Use;
 use crate::keys::record::Integration;
 use crate::verify::scheme::{Scheme, SchemeChoice};
 
@@ -44,8 +44,8 @@ pub(super) struct IntegrationView<'r> {
     handshake: Option<HandshakeView>,
     secret_captured_at: Option<Shown>,
     reveal_until: Option<Shown>,
-    #[serde(flatten)]
-    counters: Counters,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    counters: Option<Counters>,
 }
 
 #[derive(Serialize)]
@@ -53,19 +53,17 @@ pub(super) struct IntegrationView<'r> {
 struct PreviousView<'r> {
     secret_prefix: &'r str,
     until: Shown,
-    last_used_at: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Option<Shown>>,
 }
 
-/// Use, since this process started.
-#[derive(Default, Serialize)]
+/// Use, of all sidecars.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Counters {
+struct Counters {
     webhook_count: u64,
     error_count: u64,
     last_webhook_at: Option<Shown>,
-    /// Shown within `previous`.
-    #[serde(skip)]
-    previous_used_at: Option<Shown>,
 }
 
 /// The answer to create, rotate and reveal: the integration, its secret this once, and what to know about it.
@@ -79,23 +77,21 @@ pub(super) struct Once<'r> {
 }
 
 impl Counters {
-    /// As they stand.
-    pub(super) fn of(usage: &Usage) -> Self {
+    fn of(used: &Use) -> Self {
         Self {
-            webhook_count: usage.accepted(),
-            error_count: usage.refused(),
-            last_webhook_at: usage.last().map(Shown),
-            previous_used_at: usage.previous_last().map(Shown),
+            webhook_count: used.accepted,
+            error_count: used.refused,
+            last_webhook_at: used.last.map(Shown),
         }
     }
 }
 
 impl<'r> IntegrationView<'r> {
-    /// As it stands now; a former secret whose time is over is not shown.
+    /// As it stands now; a former secret whose time is over is not shown, nor a use that is not known.
     pub(super) fn of(
         record: &'r Integration,
         scheme: &Scheme,
-        counters: Counters,
+        used: Option<&Use>,
         state: &AdminState,
     ) -> Self {
         let settings = state.settings.load();
@@ -123,22 +119,23 @@ impl<'r> IntegrationView<'r> {
             is_active: record.is_active,
             allowed_cidrs: record.allowed_cidrs.as_deref(),
             reject_status: record.reject_status,
-            previous: PreviousView::of(record, counters.previous_used_at, now),
+            previous: PreviousView::of(record, used, now),
             handshake: record.handshake.as_ref().map(HandshakeView::of),
             secret_captured_at: record.captured.map(|captured| Shown(captured.at)),
             reveal_until: record
                 .captured
                 .and_then(|captured| captured.reveal_until())
                 .and_then(|until| still_ahead(until, now)),
-            counters,
+            counters: used.map(Counters::of),
         }
     }
 }
 
 impl<'r> PreviousView<'r> {
-    fn of(record: &'r Integration, last_used_at: Option<Shown>, now: UnixMillis) -> Option<Self> {
+    fn of(record: &'r Integration, used: Option<&Use>, now: UnixMillis) -> Option<Self> {
         let previous = record.previous.as_ref()?;
         let until = still_ahead(previous.until, now)?;
+        let last_used_at = used.map(|used| used.previous_with(previous.mark()).map(Shown));
         Some(Self { secret_prefix: &previous.secret_prefix, until, last_used_at })
     }
 }

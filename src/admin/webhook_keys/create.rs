@@ -21,6 +21,7 @@ use crate::admin::fields::Change;
 use crate::admin::problem::{Fault, Problem};
 use crate::admin::{AdminState, formats, workspaces};
 use crate::credential::api_key;
+use crate::keys::entry::Use;
 use crate::keys::mirror::Mirror;
 use crate::keys::record::{Kind, Record, RecordKey, Sealed, WebhookKey, WorkspaceScheme};
 use crate::secret::Secret;
@@ -73,7 +74,7 @@ pub(in crate::admin) async fn create(
     };
     let shown_once = "apiKey and secret are shown this once and cannot be read again.";
     let answer = Once {
-        key: KeyView::of(record, None, state.writer.now()),
+        key: KeyView::of(record, Some(&Use::default()), state.writer.now()),
         api_key: exposed(Some(&api_key)),
         secret: exposed(Some(&secret)),
         warning: if bound { format!("{shown_once} {ID_NEEDED}") } else { shown_once.to_owned() },

@@ -90,14 +90,16 @@ pub(super) async fn list(
     let workspace = workspaces::key_of(&workspace)?;
     mirror.get(workspace).ok_or_else(workspaces::unknown)?;
     let now = state.writer.now();
-    let show = |decoded: &Decoded| match decoded {
+    let inside = |decoded: &Decoded| decoded.workspace() == Some(workspace.id);
+    let found = page.find(mirror, Kind::WebhookKey, inside);
+    let uses = state.uses.read(&found.keys()).await;
+    Ok(found.answer(|key, decoded| match decoded {
         Decoded::Key(entry) => {
-            serde_json::to_value(KeyView::of(&entry.record.record(), entry.usage_so_far(), now)).ok()
+            let used = uses.as_ref().and_then(|uses| uses.get(key));
+            serde_json::to_value(KeyView::of(&entry.record.record(), used, now)).ok()
         }
         _ => None,
-    };
-    let inside = |decoded: &Decoded| decoded.workspace() == Some(workspace.id);
-    Ok(page.answer(mirror, Kind::WebhookKey, inside, show))
+    }))
 }
 
 /// `GET …/{keyId}`
@@ -107,7 +109,7 @@ pub(super) async fn get(
     path: KeyPath,
 ) -> Result<Response, Problem> {
     let entry = path.entry(state.writer.mirror())?;
-    Ok(shown(&entry, state.writer.now()))
+    Ok(answer(&entry, &state).await)
 }
 
 /// `DELETE …/{keyId}`
@@ -156,9 +158,10 @@ pub(super) fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
     key.is_active && !key.require_key_id && key.expires_at.is_none_or(|expires| now < expires)
 }
 
-fn shown(entry: &KeyEntry, now: UnixMillis) -> Response {
+async fn answer(entry: &KeyEntry, state: &AdminState) -> Response {
     let record = entry.record.record();
-    tagged(record.meta.revision, KeyView::of(&record, entry.usage_so_far(), now))
+    let used = state.uses.of(RecordKey { kind: Kind::WebhookKey, id: record.meta.id }).await;
+    tagged(record.meta.revision, KeyView::of(&record, used.as_ref(), state.writer.now()))
 }
 
 fn unknown() -> Problem {

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::view::KeyView;
-use super::{KeyPath, shown};
+use super::{KeyPath, answer};
 use crate::admin::body::Optional;
 use crate::admin::change::{self, Outcome, Stop};
 use crate::admin::conditional::{Call, tagged};
@@ -47,16 +47,14 @@ pub(in crate::admin) async fn retire(
         })
     };
     let outcome = change::commit(&state, &call, plan).await?;
-    let entry = path.entry(state.writer.mirror());
-    let now = state.writer.now();
     match outcome {
         Outcome::Done((), records) => {
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let usage = entry.as_ref().ok().and_then(|entry| entry.usage_so_far());
-            Ok(tagged(record.meta.revision, KeyView::of(record, usage, now)))
+            let used = state.uses.of(path.key).await;
+            Ok(tagged(record.meta.revision, KeyView::of(record, used.as_ref(), state.writer.now())))
         }
-        Outcome::Unchanged => Ok(shown(&*entry?, now)),
+        Outcome::Unchanged => Ok(answer(&*path.entry(state.writer.mirror())?, &state).await),
     }
 }

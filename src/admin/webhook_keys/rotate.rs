@@ -83,9 +83,9 @@ pub(in crate::admin) async fn rotate(
     let [Record::WebhookKey(record)] = records.as_slice() else {
         return Err(Problem::unavailable("the record cannot be shown"));
     };
-    let entry = path.entry(state.writer.mirror()).ok();
+    let used = state.uses.of(path.key).await;
     let answer = Once {
-        key: KeyView::of(record, entry.as_ref().and_then(|entry| entry.usage_so_far()), rotated_at),
+        key: KeyView::of(record, used.as_ref(), rotated_at),
         api_key: exposed(fresh.api_key.as_ref()),
         secret: exposed(fresh.secret.as_ref()),
         warning: format!(

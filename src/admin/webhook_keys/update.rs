@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::input::{self, Settings};
 use super::view::{KeyView, Once};
-use super::{ID_NEEDED, KeyPath, is_tried_unnamed, keep_bound, shown};
+use super::{ID_NEEDED, KeyPath, answer, is_tried_unnamed, keep_bound};
 use crate::admin::body::Required;
 use crate::admin::change::{self, Outcome, Stop};
 use crate::admin::conditional::{Call, tagged};
@@ -56,17 +56,16 @@ pub(in crate::admin) async fn patch(
         })
     };
     let outcome = change::commit(&state, &call, plan).await?;
-    let entry = path.entry(state.writer.mirror());
-    let now = state.writer.now();
-    match (&outcome, entry) {
-        (Outcome::Done(bound, records), entry) => {
+    match &outcome {
+        Outcome::Done(bound, records) => {
             let [Record::WebhookKey(record)] = records.as_slice() else {
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
-            let key = KeyView::of(record, entry.as_ref().ok().and_then(|entry| entry.usage_so_far()), now);
+            let used = state.uses.of(path.key).await;
+            let key = KeyView::of(record, used.as_ref(), state.writer.now());
             let warning = if *bound { ID_NEEDED.to_owned() } else { String::new() };
             Ok(tagged(record.meta.revision, Once { key, api_key: None, secret: None, warning }))
         }
-        (Outcome::Unchanged, entry) => Ok(shown(&*entry?, now)),
+        Outcome::Unchanged => Ok(answer(&*path.entry(state.writer.mirror())?, &state).await),
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::admin::rotation::still_ahead;
 use crate::admin::view::{MetaView, Shown};
 use crate::clock::UnixMillis;
-use crate::keys::entry::Usage;
+use crate::keys::entry::Use;
 use crate::keys::record::{PreviousKey, WebhookKey, WorkspaceScheme};
 use crate::secret::Secret;
 
@@ -30,7 +30,8 @@ pub(super) struct KeyView<'r> {
     expires_at: Option<Shown>,
     allowed_cidrs: Option<&'r [IpNet]>,
     routes: Option<&'r [String]>,
-    last_used_at: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Option<Shown>>,
     previous: Option<PreviousView<'r>>,
 }
 
@@ -43,7 +44,8 @@ struct PreviousView<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_prefix: Option<&'r str>,
     until: Shown,
-    last_used_at: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Option<Shown>>,
 }
 
 /// The answer to a change: the key, what is shown this once, and what to know about it.
@@ -61,8 +63,8 @@ pub(super) struct Once<'r> {
 }
 
 impl<'r> KeyView<'r> {
-    /// As it stands at `now`; a former value whose time is over is not shown.
-    pub(super) fn of(record: &'r WebhookKey, usage: Option<&Usage>, now: UnixMillis) -> Self {
+    /// As it stands at `now`; a former value whose time is over is not shown, nor a use that is not known.
+    pub(super) fn of(record: &'r WebhookKey, used: Option<&Use>, now: UnixMillis) -> Self {
         Self {
             meta: MetaView::of(&record.meta),
             workspace_id: record.workspace_id,
@@ -75,21 +77,21 @@ impl<'r> KeyView<'r> {
             expires_at: record.expires_at.map(Shown),
             allowed_cidrs: record.allowed_cidrs.as_deref(),
             routes: record.routes.as_deref(),
-            last_used_at: usage.and_then(Usage::last).map(Shown),
-            previous: record.previous.as_ref().and_then(|previous| PreviousView::of(previous, usage, now)),
+            last_used_at: used.map(|used| used.last.map(Shown)),
+            previous: record.previous.as_ref().and_then(|previous| PreviousView::of(previous, used, now)),
         }
     }
 }
 
 impl<'r> PreviousView<'r> {
-    fn of(previous: &'r PreviousKey, usage: Option<&Usage>, now: UnixMillis) -> Option<Self> {
+    fn of(previous: &'r PreviousKey, used: Option<&Use>, now: UnixMillis) -> Option<Self> {
         let until = still_ahead(previous.until, now)?;
         Some(Self {
             what: previous.what(),
             api_key_prefix: previous.api_key_prefix.as_deref(),
             secret_prefix: previous.secret_prefix.as_deref(),
             until,
-            last_used_at: usage.and_then(Usage::previous_last).map(Shown),
+            last_used_at: used.map(|used| used.previous_with(previous.mark()).map(Shown)),
         })
     }
 }

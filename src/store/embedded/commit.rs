@@ -10,6 +10,7 @@ use redb::{Database, Durability, ReadableTable, ReadableTableMetadata, Table, Wr
 
 use super::fault::Fault;
 use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_HEAD, RECORDS, key_bytes};
+use super::uses::USES;
 use super::{read, schema};
 use crate::keys::record::RecordKey;
 use crate::store::fleet::SCHEMA;
@@ -35,6 +36,7 @@ pub(super) fn commit(
     let writing = durable(database)?;
     match write(&writing, change, link, log_entries) {
         Ok(position) => {
+            forget_uses(&writing, change)?;
             writing.commit()?;
             Ok(position)
         }
@@ -69,6 +71,23 @@ fn write(
     let event = tables::audit_bytes(&link.mac, &link.event);
     writing.open_table(AUDIT)?.insert(sequence, event.as_slice())?;
     Ok(tables::position(sequence))
+}
+
+/// What is gone is not used.
+fn forget_uses(writing: &WriteTransaction, change: &Change) -> Result<(), Fault> {
+    let gone = change.ops.iter().filter_map(|op| match op {
+        Op::Delete { key, .. } => Some(key),
+        Op::Put { .. } => None,
+    });
+    let mut gone = gone.peekable();
+    if gone.peek().is_none() {
+        return Ok(());
+    }
+    let mut uses = writing.open_table(USES)?;
+    for key in gone {
+        uses.remove(key_bytes(key).as_slice())?;
+    }
+    Ok(())
 }
 
 struct Tables<'t> {

@@ -18,6 +18,7 @@ mod stage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -62,7 +62,8 @@ pub(super) fn of_command(place: &str, key: &str, error: &RedisError) -> Fault {
     if error.code() == Some("NOSCRIPT") {
         return Fault::UnknownScript;
     }
-    if error.code() == Some("NOPERM") {
+    // What a script runs is judged by the same rights, and refused in other words.
+    if error.code() == Some("NOPERM") || text.contains("The user executing the script can't") {
         return Fault::Denied(text);
     }
     Fault::Answered(match error.code() {

@@ -1,7 +1,8 @@
 //! Names and byte forms of what the store keeps in Redis.
 //!
-//! Not the commands (the other files of this folder). All keys share one hash tag, `{<namespace>}`, so that
-//! they live in one Cluster slot and one script may touch them all (Redis Cluster specification, "Hash tags").
+//! Not the commands (the other files of this folder). All keys of records share one hash tag, `{<namespace>}`, so that
+//! they live in one Cluster slot and one script may touch them all (Redis Cluster specification, "Hash tags"). What no
+//! request is judged by has another, `{<namespace>:d}`: a user that may write it can write no record.
 //!
 //! | key | type | holds |
 //! |---|---|---|
@@ -13,6 +14,8 @@
 //! | `{ns}:sidecars` | hash | id of a process → what it says of itself; see `fleet.rs` |
 //! | `{ns}:staged` | string | whose key set is being staged; gone once it is in place, like the next two |
 //! | `{ns}:staged-records`, `{ns}:staged-claims` | hash | the set, in the forms of `records` and `claims` |
+//! | `{ns:d}:uses` | hash | `<kind>/<id>` → requests accepted and refused, when last, when with a replaced value, which |
+//! | `{ns:d}:use-batch:<id>` | string | number of the last batch of a process, for an hour |
 //!
 //! Invariants: a log entry and its audit event have the same stream id; MACs are lower-case hex; everything
 //! else is binary safe; what a newer version added (a kind of record) is skipped, never an error.
@@ -38,11 +41,15 @@ pub(super) struct Names {
     staged: [String; 3],
     /// Not one of [`Names::all`]: it says nothing of whose the namespace is.
     pub(super) sidecars: String,
+    /// Under the tag of what is no record, like the next one.
+    pub(super) uses: String,
+    pub(super) use_batches: String,
 }
 
 impl Names {
     pub(super) fn of(namespace: &str) -> Self {
         let name = |part| format!("{{{namespace}}}:{part}");
+        let beside = |part| format!("{{{namespace}:d}}:{part}");
         Self {
             meta: name("meta"),
             records: name("records"),
@@ -51,6 +58,8 @@ impl Names {
             audit: name("audit"),
             staged: [name("staged"), name("staged-records"), name("staged-claims")],
             sidecars: name("sidecars"),
+            uses: beside("uses"),
+            use_batches: beside("use-batch"),
         }
     }
 

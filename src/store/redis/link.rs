@@ -56,6 +56,8 @@ pub(super) struct Link {
     server: Mutex<Option<(Arc<ServerAddress>, Server)>>,
     warned: AtomicBool,
     short_of_replicas: AtomicBool,
+    /// Whether it leads to what is no record: then the namespace is not looked at.
+    is_beside: bool,
 }
 
 impl Link {
@@ -74,7 +76,14 @@ impl Link {
             server: Mutex::new(None),
             warned: AtomicBool::default(),
             short_of_replicas: AtomicBool::default(),
+            is_beside: false,
         }
+    }
+
+    /// The way to what is no record, under a hash tag of its own. Nobody goes it before the namespace was found to be
+    /// ours.
+    pub(super) fn beside(settings: RedisConfig, namespace: &str, keyring: Arc<Keyring>) -> Self {
+        Self { is_beside: true, ..Self::new(settings, namespace, keyring) }
     }
 
     /// A new connection to a server that passed every check.
@@ -83,7 +92,10 @@ impl Link {
         for address in self.whereabouts.now().await? {
             match self.open_at(address, answer).await {
                 Ok(connection) => {
-                    if let Whereabouts::Slots(slots) = &self.whereabouts {
+                    // Beside the records, nothing was asked yet that only the owner answers.
+                    if let Whereabouts::Slots(slots) = &self.whereabouts
+                        && !self.is_beside
+                    {
                         slots.learn(connection.address());
                     }
                     return Ok(connection);
@@ -99,6 +111,12 @@ impl Link {
     async fn open_at(&self, address: ServerAddress, answer: Duration) -> Result<Connection, StoreError> {
         let redis = self.connector.connect(&address, Login::Store, answer).await?;
         let mut connection = Connection::new(redis, address, answer);
+        if self.is_beside {
+            let server = server::check(self, &mut connection).await;
+            server.map_err(|fault| server::unwelcome(self, fault))?;
+            connection.set_checked();
+            return Ok(connection);
+        }
         let server = server::inspect(self, &mut connection).await?;
         self.note(connection.address(), server);
         connection.set_checked();

@@ -5,7 +5,7 @@
 //! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs`, `tls.rs` and `connection.rs` (a
 //! connection to it), `redirect.rs` (commands in a Cluster), `server.rs` and `replicas.rs` (what a server must be
 //! and have), `forms.rs` (names and bytes), `script.rs`, `commit.rs` and `stage.rs` (writing), `read.rs` and
-//! `follow.rs` (reading), `fleet.rs` (who lives, KEK and schema), `fault.rs`. `docs/redis.md` is for operators.
+//! `follow.rs` (reading), `fleet.rs` (who lives, KEK and schema), `uses.rs` (sums of use), `fault.rs`. `docs/redis.md` is for operators.
 //! Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
@@ -31,6 +31,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod uses;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,8 +43,8 @@ use super::fleet::SCHEMA;
 use super::seal::Keyring;
 use super::staging::{Mark, Staging};
 use super::{
-    AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
-    RecordSink, Store, StoreError, StoreFuture,
+    AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Op, Origin,
+    Position, RecordSink, Store, StoreError, StoreFuture,
 };
 use crate::config::RedisConfig;
 use crate::keys::record::RecordKey;
@@ -55,6 +56,8 @@ use script::{Answer, INIT};
 /// A store in Redis. Needs a tokio runtime with I/O and time enabled.
 pub struct RedisStore {
     link: Link,
+    /// The way to what is no record: in a Cluster, perhaps to another node.
+    beside: Link,
     tail: Mutex<Option<Tail>>,
 }
 
@@ -63,7 +66,11 @@ impl RedisStore {
     /// keys that are at hand; nothing is sealed or opened here.
     #[must_use]
     pub fn new(settings: RedisConfig, namespace: &str, keyring: Arc<Keyring>) -> Self {
-        Self { link: Link::new(settings, namespace, keyring), tail: Mutex::new(None) }
+        Self {
+            link: Link::new(settings.clone(), namespace, Arc::clone(&keyring)),
+            beside: Link::beside(settings, namespace, keyring),
+            tail: Mutex::new(None),
+        }
     }
 
     /// Connects once, checks everything and disconnects.
@@ -183,7 +190,18 @@ impl Store for RedisStore {
     }
 
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position> {
-        Box::pin(async move { commit::commit(&self.link, &change, &audit).await })
+        Box::pin(async move {
+            let position = commit::commit(&self.link, &change, &audit).await?;
+            let gone = |op: &Op| match op {
+                Op::Delete { key, .. } => Some(*key),
+                Op::Put { .. } => None,
+            };
+            let gone: Vec<RecordKey> = change.ops.iter().filter_map(gone).collect();
+            if !gone.is_empty() {
+                uses::forget(&self.beside, &gone).await;
+            }
+            Ok(position)
+        })
     }
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {

@@ -34,6 +34,10 @@ pub(super) static MIGRATE: Lua = Lua {
     script: LazyLock::new(|| Script::new(include_str!("migrate.lua"))),
 };
 
+/// See `uses.rs`.
+pub(super) static USES: Lua =
+    Lua { code: include_str!("uses.lua"), script: LazyLock::new(|| Script::new(include_str!("uses.lua"))) };
+
 impl Lua {
     /// Runs the script on the namespace. Its answer: a word, and what belongs to it.
     pub(super) async fn run(

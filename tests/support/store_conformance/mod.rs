@@ -9,6 +9,7 @@ mod commits;
 mod log;
 mod staging;
 pub(crate) mod steps;
+mod uses;
 
 use std::sync::Arc;
 
@@ -41,6 +42,10 @@ pub(crate) use staging::{
     a_set_that_is_not_whole_is_not_installed, a_set_with_two_holders_of_one_claim_is_refused,
     a_staged_set_counts_when_it_is_installed_and_not_before, an_empty_set_is_a_set,
     an_installed_set_is_a_namespace_like_any_other, what_an_interrupted_set_left_is_dropped_by_the_next,
+};
+pub(crate) use uses::{
+    a_batch_that_is_sent_again_counts_once, the_use_of_a_deleted_record_is_forgotten,
+    uses_are_summed_up_and_times_never_go_back,
 };
 
 /// A store with an empty namespace, and whatever must live as long as it does.
@@ -92,6 +97,9 @@ macro_rules! store_conformance {
             a_set_with_two_holders_of_one_claim_is_refused
             a_set_that_is_not_whole_is_not_installed
             an_empty_set_is_a_set
+            uses_are_summed_up_and_times_never_go_back
+            a_batch_that_is_sent_again_counts_once
+            the_use_of_a_deleted_record_is_forgotten
         }
     };
     (@each $fresh:path; $($behaviour:ident)*) => {
