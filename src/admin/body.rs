@@ -17,13 +17,14 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::fields::Fields;
 use super::problem::Problem;
 
 /// Bytes of a body. A record with full lists has a few kilobytes.
-pub(super) const LIMIT: usize = 1 << 20;
+pub(super) const LIMIT: usize = 64 << 10;
 /// Bytes of a body over the limit that are read and dropped, so that its sender gets to read the refusal.
 const DRAIN_LIMIT: usize = 16 << 20;
 /// How long a body may take to arrive.
@@ -40,7 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for Required {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         match read(request).await? {
-            Some(value) => Ok(Self(Fields::of(value)?)),
+            Some((value, digest)) => Ok(Self(Fields::of_body(value, digest)?)),
             None => Err(Problem::malformed("the body is empty; send a JSON object")),
         }
     }
@@ -50,12 +51,15 @@ impl<S: Send + Sync> FromRequest<S> for Optional {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let value = read(request).await?.unwrap_or_else(|| Value::Object(Map::new()));
-        Ok(Self(Fields::of(value)?))
+        Ok(Self(match read(request).await? {
+            Some((value, digest)) => Fields::of_body(value, digest)?,
+            None => Fields::of(Value::Object(Map::new()))?,
+        }))
     }
 }
 
-async fn read(request: Request) -> Result<Option<Value>, Problem> {
+/// The value of a body, and the body's SHA-256.
+async fn read(request: Request) -> Result<Option<(Value, [u8; 32])>, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = tokio::time::timeout(TIME, collect(body)).await.map_err(|_| Problem::too_slow())??;
     if bytes.is_empty() {
@@ -63,7 +67,7 @@ async fn read(request: Request) -> Result<Option<Value>, Problem> {
     }
     check_media_type(&parts.headers)?;
     match strict(&bytes) {
-        Ok(value) => Ok(Some(value)),
+        Ok(value) => Ok(Some((value, Sha256::digest(&bytes[..]).into()))),
         // Only the place: what stands there may be part of a secret.
         Err(error) => {
             let what = if error.is_data() { "an object names one member twice" } else { "it is not JSON" };

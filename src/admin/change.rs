@@ -3,11 +3,13 @@
 //! Not the rules of any resource. Invariants: a change that alters nothing is not committed and leaves no
 //! audit event; a store's own words stay in the log, because they may name files and addresses.
 
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::AdminState;
 use super::conditional::Call;
+use super::idempotency::{self, Answer, Once};
 use super::problem::Problem;
 use crate::keys::decode::{Damaged, Decoded};
 use crate::keys::mirror::Mirror;
@@ -52,6 +54,48 @@ pub(super) async fn commit<T>(
     }
 }
 
+/// The same for a create or a rotation, whose answer is kept where the caller may ask for it again. `answer` says what it
+/// is, of what the plan gave and of the records as they are stored then.
+pub(super) async fn commit_once<T>(
+    state: &AdminState,
+    call: &Call,
+    once: Option<&Once>,
+    plan: impl FnMut(&Mirror) -> Result<Plan<T>, Stop>,
+    answer: impl Fn(&T, &[Record]) -> Result<Answer, Problem>,
+) -> Result<Response, Problem> {
+    let writer = &state.writer;
+    if let Some(once) = once
+        && let Some(response) = once.repeated(writer).await?
+    {
+        return Ok(response);
+    }
+    let mut made = None;
+    let keep = |output: &T, records: &[Record]| {
+        let answer = answer(output, records)?;
+        let Some(once) = once else {
+            made = Some(answer);
+            return Ok(None);
+        };
+        let (kept, answer) = once.kept(writer, answer)?;
+        made = Some(answer);
+        Ok(Some(kept))
+    };
+    let Err(error) = writer.commit_answered(&call.actor, plan, keep).await else {
+        return made.map(IntoResponse::into_response).ok_or_else(idempotency::unshown);
+    };
+    // The same request may have been faster elsewhere, or this one may have been stored after all.
+    if let Some(once) = once
+        && let Ok(Some(response)) = once.repeated(writer).await
+    {
+        return Ok(response);
+    }
+    Err(match error {
+        WriteError::Refused(Stop::Refused(problem)) => problem,
+        WriteError::Refused(Stop::Unchanged) => idempotency::unshown(),
+        error => not_written(call, error),
+    })
+}
+
 /// Why a change that nobody refused was not made.
 pub(super) fn not_written<E>(call: &Call, error: WriteError<E>) -> Problem {
     match error {
@@ -64,15 +108,23 @@ pub(super) fn not_written<E>(call: &Call, error: WriteError<E>) -> Problem {
         WriteError::NewerSchema { found, known } => Problem::conflict(format!(
             "the store has schema {found} and this sidecar writes {known}: make changes at one of the newer version"
         )),
+        WriteError::Answered => Problem::conflict("the change was made by the same request before"),
+        WriteError::Crowded => Problem::unavailable(
+            "too many changes with an Idempotency-Key were made within ten minutes; wait, or send none",
+        ),
         WriteError::Unknown(why) => {
             tracing::error!(request = %call.actor.request_id, why, "an admin change may be stored or not");
             Problem::unavailable(
-                "the outcome is unknown: the change may be stored; read the record before trying again",
+                "the outcome is unknown: the change may be stored; retry a create or a rotation with the same \
+                 Idempotency-Key, or read the record before trying again",
             )
         }
         WriteError::Unavailable(why) => {
             tracing::error!(request = %call.actor.request_id, why, "an admin change was not stored");
-            Problem::unavailable("the change is not known to be stored; read the record before trying again")
+            Problem::unavailable(
+                "the change is not known to be stored; retry a create or a rotation with the same Idempotency-Key, or \
+                 read the record before trying again",
+            )
         }
     }
 }

@@ -8,8 +8,10 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::fields::Fields;
+use super::idempotency::{self, Once};
 use super::problem::{Fault, Problem};
 use crate::store::writer::Actor;
 
@@ -18,6 +20,14 @@ pub(super) struct Call {
     /// Who asks.
     pub(super) actor: Actor,
     if_match: Option<Vec<String>>,
+    /// `Idempotency-Key`, and what it is for.
+    repeatable: Option<Repeatable>,
+}
+
+struct Repeatable {
+    key: String,
+    method: Method,
+    path: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Call {
@@ -26,7 +36,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let actor = parts.extensions.get::<Actor>().cloned().ok_or_else(Problem::unauthenticated)?;
         match parts.uri.query() {
-            None | Some("") => Ok(Self { actor, if_match: if_match(&parts.headers) }),
+            None | Some("") => {
+                let repeatable = idempotency::key(&parts.headers)?.map(|key| Repeatable {
+                    key,
+                    method: parts.method.clone(),
+                    path: parts.uri.path().to_owned(),
+                });
+                Ok(Self { actor, if_match: if_match(&parts.headers), repeatable })
+            }
             Some(query) => {
                 let name: String = query.chars().take_while(|c| !matches!(c, '=' | '&')).take(64).collect();
                 let fault = Fault::parameter(name, "unknown", "there is no such parameter");
@@ -37,6 +54,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
 }
 
 impl Call {
+    /// The request with this body, where it may be sent again. To be asked before the fields are taken.
+    pub(super) fn once(&self, fields: &Fields) -> Option<Once> {
+        let Repeatable { key, method, path } = self.repeatable.as_ref()?;
+        Some(Once::of(&self.actor, key, method.as_str(), path, fields.digest()))
+    }
+
     /// Refuses where the caller saw another revision.
     pub(super) fn check(&self, revision: u64) -> Result<(), Problem> {
         let current = tag(revision);
@@ -65,16 +88,6 @@ pub(super) fn tagged(revision: u64, body: impl serde::Serialize) -> Response {
     let mut response = axum::Json(body).into_response();
     if let Ok(value) = HeaderValue::from_str(&tag(revision)) {
         response.headers_mut().insert(ETAG, value);
-    }
-    response
-}
-
-/// The same, for a record that was just made at `path`.
-pub(super) fn created(path: &str, revision: u64, body: impl serde::Serialize) -> Response {
-    let mut response = tagged(revision, body);
-    *response.status_mut() = http::StatusCode::CREATED;
-    if let Ok(value) = HeaderValue::from_str(path) {
-        response.headers_mut().insert(http::header::LOCATION, value);
     }
     response
 }

@@ -48,6 +48,7 @@ impl<T: Clone> Change<T> {
 pub(super) struct Fields {
     members: Map<String, Value>,
     faults: Vec<Fault>,
+    digest: [u8; 32],
 }
 
 impl Drop for Fields {
@@ -70,9 +71,21 @@ impl Fields {
     /// The members of a JSON object.
     pub(super) fn of(value: Value) -> Result<Self, Problem> {
         match value {
-            Value::Object(members) => Ok(Self { members, faults: Vec::new() }),
+            Value::Object(members) => Ok(Self { members, faults: Vec::new(), digest: [0; 32] }),
             _ => Err(Problem::invalid(vec![Fault::at("", "type", "the body must be a JSON object")])),
         }
+    }
+
+    /// The same, of the body with this SHA-256.
+    pub(super) fn of_body(value: Value, digest: [u8; 32]) -> Result<Self, Problem> {
+        let mut fields = Self::of(value)?;
+        fields.digest = digest;
+        Ok(fields)
+    }
+
+    /// SHA-256 of the body that they came in; zeros where they came in none.
+    pub(super) fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// Whether the body names a member that was not taken yet.

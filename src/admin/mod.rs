@@ -19,6 +19,7 @@ mod envelope;
 mod fields;
 mod fleet;
 mod formats;
+mod idempotency;
 mod integrations;
 mod operations;
 mod page;

@@ -179,6 +179,18 @@ impl Problem {
         problem
     }
 
+    /// 422: the `Idempotency-Key` came with another request.
+    pub(super) fn key_used() -> Self {
+        let detail =
+            "this Idempotency-Key came with another method, path or body within ten minutes; use a new one";
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-used",
+            "Idempotency-Key used before",
+            detail,
+        )
+    }
+
     /// 503: a fault of ours. `detail` is for people and names no file and no address.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available", detail);

@@ -2,7 +2,8 @@
 //! former values are ended before their time.
 //!
 //! Not the making of values. Invariants: at most one former value per secret is valid at a time; a rotation
-//! never shortens the overlap that an earlier one promised, unless the admin says `force`.
+//! never shortens the overlap that an earlier one promised, unless the admin says `force`; of two rotations at once, one
+//! is made, because the other replaces values that its caller never saw.
 
 use super::fields::Fields;
 use super::formats;
@@ -60,6 +61,11 @@ impl Overlap {
             None => "The former values ended at once.".to_owned(),
         }
     }
+}
+
+/// 409: another rotation came first, and the caller has not seen its values.
+pub(super) fn overtaken() -> Problem {
+    Problem::conflict("it was rotated meanwhile, by another request; read the record again")
 }
 
 /// Takes `overlapSeconds`.

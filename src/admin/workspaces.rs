@@ -13,8 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::body::Required;
-use super::change::{self, Outcome, Stop};
-use super::conditional::{Call, created, tagged};
+use super::change::{self, Stop};
+use super::conditional::{Call, tagged};
+use super::idempotency::{self, Answer};
 use super::page::Page;
 use super::problem::Problem;
 use super::view::MetaView;
@@ -38,10 +39,11 @@ pub(super) async fn create(
     call: Call,
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
+    let once = call.once(&fields);
     let name = fields.required("name", formats::display_name);
     let name = fields.finish(name)?;
     let key = RecordKey { kind: Kind::Workspace, id: Uuid::now_v7() };
-    let outcome = change::commit(&state, &call, |_: &Mirror| {
+    let plan = |_: &Mirror| {
         let workspace = Workspace { meta: change::fresh_meta(key.id), name: name.clone() };
         let metadata = json!({ "name": name });
         Ok(Plan {
@@ -50,17 +52,12 @@ pub(super) async fn create(
             event: change::event("workspace.created", Severity::High, key, metadata),
             output: (),
         })
-    });
-    match outcome.await? {
-        Outcome::Done((), records) => match records.as_slice() {
-            [Record::Workspace(record)] => {
-                let path = format!("/api/workspaces/{}", key.id);
-                Ok(created(&path, record.meta.revision, view(record)))
-            }
-            _ => Err(Problem::unavailable("the record cannot be shown")),
-        },
-        Outcome::Unchanged => Err(Problem::unavailable("the record cannot be shown")),
-    }
+    };
+    let answer = |(): &(), records: &[Record]| {
+        let [Record::Workspace(record)] = records else { return Err(idempotency::unshown()) };
+        Answer::created(format!("/api/workspaces/{}", key.id), record.meta.revision, view(record))
+    };
+    change::commit_once(&state, &call, once.as_ref(), plan, answer).await
 }
 
 /// `GET /api/workspaces`

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -43,6 +43,9 @@ pub enum ClientError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The connection ended before the answer came: what was asked for may have happened.
+    #[error("the admin port gave no answer: {0}")]
+    Lost(String),
     /// What answers does not speak as the admin port does.
     #[error("the admin port gave no valid answer: {0}")]
     Invalid(String),
@@ -80,8 +83,27 @@ impl Client {
         revision: u64,
     ) -> Result<Answer, ClientError> {
         let mut request = self.request(method, path, body)?;
-        let tag = HeaderValue::from_str(&format!("\"{revision}\"")).map_err(invalid)?;
-        request.headers_mut().insert(IF_MATCH, tag);
+        request.headers_mut().insert(IF_MATCH, tag(revision)?);
+        self.send(request).await
+    }
+
+    /// Makes one call that may be made again: with the same key it changes nothing twice, and has the same answer.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_once(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<u64>,
+        key: &str,
+    ) -> Result<Answer, ClientError> {
+        let mut request = self.request(Method::POST, path, body)?;
+        let key = HeaderValue::from_str(key).map_err(invalid)?;
+        request.headers_mut().insert(HeaderName::from_static("idempotency-key"), key);
+        if let Some(revision) = revision {
+            request.headers_mut().insert(IF_MATCH, tag(revision)?);
+        }
         self.send(request).await
     }
 
@@ -92,10 +114,9 @@ impl Client {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(invalid)?;
         let connection = tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(invalid)?;
+        let response = sender.send_request(request).await.map_err(lost)?;
         let status = response.status();
-        let bytes =
-            Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(invalid)?.to_bytes();
+        let bytes = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(lost)?.to_bytes();
         connection.abort();
         let body =
             if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(invalid)? };
@@ -122,6 +143,14 @@ impl Client {
             .body(Full::new(bytes))
             .map_err(invalid)
     }
+}
+
+fn tag(revision: u64) -> Result<HeaderValue, ClientError> {
+    HeaderValue::from_str(&format!("\"{revision}\"")).map_err(invalid)
+}
+
+fn lost(error: impl ToString) -> ClientError {
+    ClientError::Lost(error.to_string())
 }
 
 fn invalid(error: impl ToString) -> ClientError {

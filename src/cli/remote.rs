@@ -4,12 +4,13 @@
 //! file or the environment, never from an argument; the token of a demo goes to that demo and nowhere else.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::client::{Client, ClientError};
+use super::client::{Answer, Client, ClientError};
 use super::dev::addresses::{self, Addresses};
 use super::{Exit, inputs, refusal};
 use crate::config::env;
@@ -17,6 +18,9 @@ use crate::secret::Secret;
 
 /// Where the admin port is unless somebody says otherwise: the default of admin.address.
 const DEFAULT_URL: &str = "http://127.0.0.1:9901";
+
+/// Before a create or a rotation is asked for again: what a 503 says in `Retry-After`.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The admin port of a running sidecar.
 #[derive(Debug, Clone, Args)]
@@ -125,6 +129,31 @@ impl Remote {
                 None => self.client.call(method, path, body).await,
             }
         });
+        self.judged(answer)
+    }
+
+    /// Asks for a create or a rotation. Where it stays unknown whether it was made, it is asked for again, once: the
+    /// sidecar makes it once all the same, and shows the secrets again.
+    pub(super) fn ask_once(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<u64>,
+    ) -> Result<Value, Exit> {
+        let key = uuid::Uuid::now_v7().to_string();
+        let answer = self.runtime.block_on(async {
+            match self.client.call_once(path, body, revision, &key).await {
+                Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
+                Err(ClientError::Lost(_)) => {}
+                settled => return settled,
+            }
+            tokio::time::sleep(PAUSE).await;
+            self.client.call_once(path, body, revision, &key).await
+        });
+        self.judged(answer)
+    }
+
+    fn judged(&self, answer: Result<Answer, ClientError>) -> Result<Value, Exit> {
         match answer {
             Ok(answer) if answer.status.is_success() => Ok(answer.body),
             Ok(answer) => {

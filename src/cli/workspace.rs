@@ -67,7 +67,7 @@ pub fn run(command: &WorkspaceCommand) -> Exit {
 
 fn create(args: &NamedArgs) -> Result<(), Exit> {
     let body = json!({ "name": args.workspace });
-    let made = args.ask.remote.connect()?.ask(Method::POST, "/api/workspaces", Some(&body))?;
+    let made = args.ask.remote.connect()?.ask_once("/api/workspaces", Some(&body), None)?;
     show(&args.ask, &made, |made| print::record(made, &["id", "name"]));
     Ok(())
 }

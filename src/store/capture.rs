@@ -113,6 +113,8 @@ impl CaptureTask {
                 WriteError::Conflict(_)
                 | WriteError::OutOfScope(_)
                 | WriteError::NewerSchema { .. }
+                | WriteError::Answered
+                | WriteError::Crowded
                 | WriteError::Unavailable(_)
                 | WriteError::Unknown(_),
             ) => Err(CaptureError::Unavailable),

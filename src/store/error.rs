@@ -51,6 +51,12 @@ pub enum StoreError {
     /// The change does not fit what is stored.
     #[error("the change does not fit what is stored: {0}")]
     Conflict(Conflict),
+    /// The answer to the same request is kept: its change was made.
+    #[error("the change was made already")]
+    Answered,
+    /// As many answers are kept as can be.
+    #[error("too many changes with an Idempotency-Key were made lately")]
+    Crowded,
     /// A whole key set can't take a namespace that has one.
     #[error("the namespace {namespace:?} holds {records} records and an audit of {events} events")]
     Occupied {

@@ -7,6 +7,7 @@
 //! - the log replays every commit in order; where it no longer can, it says [`Followed::Gap`];
 //! - a namespace without its epoch is a fault, never an empty key set.
 
+pub mod answered;
 pub mod audit;
 pub mod capture;
 mod conflict;
@@ -30,7 +31,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::answered::{AnswerId, Answered};
 use self::staging::{Mark, Staging};
+use crate::clock::UnixMillis;
 use crate::keys::record::RecordKey;
 
 pub use conflict::Conflict;
@@ -86,6 +89,8 @@ pub struct Change {
     pub ops: Vec<Op>,
     /// Records that must exist for the change to make sense: the workspace of a new key.
     pub requires: Vec<RecordKey>,
+    /// The answer to keep for whoever asks for the same change again.
+    pub answered: Option<Answered>,
 }
 
 /// One link of the audit chain, ready to append.
@@ -179,9 +184,17 @@ pub trait Store: fleet::Fleet + uses::Uses + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::HeadMoved`] where another writer was first; [`StoreError::Conflict`] where a revision,
-    /// a claim or a required record is not as expected. Nothing is written then, nor with
+    /// a claim or a required record is not as expected; [`StoreError::Answered`] where an answer is kept under this
+    /// id already, and [`StoreError::Crowded`] where too many are. Nothing is written then, nor with
     /// [`StoreError::Full`] and [`StoreError::Unavailable`]; with [`StoreError::Unknown`] it may be.
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position>;
+
+    /// The answer that is kept under this id, as durable as a commit that has returned; `None` where there is none, or
+    /// its time is over at `now`.
+    ///
+    /// # Errors
+    /// As [`Store::head`]; [`StoreError::Unknown`] where it is there and not as durable as asked for.
+    fn answered(&self, id: AnswerId, now: UnixMillis) -> StoreFuture<'_, Option<Arc<[u8]>>>;
 
     /// Audit events after `after`, oldest first, at most `limit`, each with its place and MAC. One that has no reading
     /// as the backend keeps it is given without content and with the MAC that no event has, of zeros: whoever checks

@@ -72,8 +72,11 @@ impl RestoreTask {
             // An outage is said elsewhere; there is a next round, which finds what is stored by then.
             Err(WriteError::Unavailable(_) | WriteError::Unknown(_)) => return,
             Err(
-                error
-                @ (WriteError::Conflict(_) | WriteError::OutOfScope(_) | WriteError::NewerSchema { .. }),
+                error @ (WriteError::Conflict(_)
+                | WriteError::OutOfScope(_)
+                | WriteError::NewerSchema { .. }
+                | WriteError::Answered
+                | WriteError::Crowded),
             ) => error.to_string(),
         };
         if said.insert((key, why.clone())) {

@@ -2,6 +2,7 @@
 //! integrations.
 
 mod frame;
+mod idempotency;
 mod integrations;
 mod keys;
 mod pages;

@@ -32,6 +32,8 @@ use tempfile::TempDir;
 use tower_service::Service;
 use uuid::Uuid;
 
+use crate::support::redis;
+
 pub(crate) const TOKEN: &str = "an-admin-token-of-some-length";
 pub(crate) const NAMESPACE: &str = "admin-tests";
 
@@ -45,6 +47,8 @@ pub(crate) struct Port {
     pub(crate) writer: Arc<Writer>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) refused: Arc<Refused>,
+    keyring: Arc<Keyring>,
+    namespace: String,
     _dir: TempDir,
     _trigger: Trigger,
 }
@@ -111,11 +115,35 @@ impl Port {
         let store: Arc<dyn Store> =
             Arc::new(EmbeddedStore::open(&dir.path().join("store.redb"), NAMESPACE).unwrap());
         store.init().await.unwrap();
-        let store = wrap(store);
+        Self::on(wrap(store), keyring, NAMESPACE, follow, dir).await
+    }
 
+    /// A port over a namespace of the shared Redis.
+    pub(crate) async fn over_redis() -> Self {
+        let namespace = redis::namespace();
+        let store = redis::shared().store(&namespace);
+        store.init().await.unwrap();
+        Self::on(store, redis::keyring(), &namespace, true, TempDir::new().unwrap()).await.loaded().await
+    }
+
+    /// Another sidecar's port over the same store, with the time of this one.
+    pub(crate) async fn beside(&self) -> Self {
+        let (store, keyring) = (Arc::clone(&self.store), Arc::clone(&self.keyring));
+        let beside = Self::on(store, keyring, &self.namespace, true, TempDir::new().unwrap()).await;
+        beside.clock.set_wall(self.writer.now());
+        beside.loaded().await
+    }
+
+    async fn on(
+        store: Arc<dyn Store>,
+        keyring: Arc<Keyring>,
+        namespace: &str,
+        follow: bool,
+        dir: TempDir,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         let mirror = Arc::new(Mirror::new());
-        let decoder = Decoder::new(keyring, NAMESPACE);
+        let decoder = Decoder::new(Arc::clone(&keyring), namespace);
         let max_stale = Duration::from_secs(30);
         let ring = Arc::new(KeyRing::new(Arc::clone(&mirror), clock.clone(), max_stale, 4));
         let (trigger, watcher) = channel();
@@ -135,7 +163,23 @@ impl Port {
             settings: Arc::new(LiveSettings::from_pointee(settings())),
         };
         let router = router(Arc::new(state));
-        Self { router, clock, ring, writer, store, refused, _dir: dir, _trigger: trigger }
+        Self {
+            router,
+            clock,
+            ring,
+            writer,
+            store,
+            refused,
+            keyring,
+            namespace: namespace.to_owned(),
+            _dir: dir,
+            _trigger: trigger,
+        }
+    }
+
+    /// The namespace of its store.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Moves time, and lets the port hear of its store at the new time.
@@ -228,7 +272,10 @@ impl Port {
         };
         let mac = AuditMac([7; 32]);
         let link = AuditLink { previous: head.mac, mac, event: Arc::from(b"{}".as_slice()) };
-        self.store.commit(Change { ops: vec![op], requires: Vec::new() }, link).await.unwrap();
+        self.store
+            .commit(Change { ops: vec![op], requires: Vec::new(), answered: None }, link)
+            .await
+            .unwrap();
         for _ in 0..500 {
             if self.writer.mirror().get(key).is_some() {
                 return;

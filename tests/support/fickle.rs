@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign::clock::UnixMillis;
 use countersign::keys::entry::Use;
 use countersign::keys::record::RecordKey;
+use countersign::store::answered::AnswerId;
 use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::staging::{Mark, Staging};
 use countersign::store::uses::{Batch, Counted, Uses};
@@ -125,6 +127,10 @@ impl Store for Fickle {
             joining.is_there.store(true, Ordering::SeqCst);
         }
         self.0.commit(change, audit)
+    }
+
+    fn answered(&self, id: AnswerId, now: UnixMillis) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        self.0.answered(id, now)
     }
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {

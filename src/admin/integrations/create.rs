@@ -17,9 +17,10 @@ use super::input::{self, Settings};
 use super::scheme::{self, SchemeInput};
 use super::view::{IntegrationView, Once};
 use crate::admin::body::Required;
-use crate::admin::change::{self, Outcome, Stop};
-use crate::admin::conditional::{Call, created};
+use crate::admin::change::{self, Stop};
+use crate::admin::conditional::Call;
 use crate::admin::fields::{Change, Fields};
+use crate::admin::idempotency::{self, Answer};
 use crate::admin::problem::{Fault, Problem};
 use crate::admin::{AdminState, formats};
 use crate::keys::entry::Use;
@@ -55,6 +56,7 @@ pub(in crate::admin) async fn create(
     call: Call,
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
+    let once = call.once(&fields);
     let given = fields.nullable("webhookSecret", input::secret).of(None);
     let wanted =
         Wanted::of(fields, given, Some(state.writer.mirror()), state.settings.load().public_url.as_deref())?;
@@ -86,19 +88,17 @@ pub(in crate::admin) async fn create(
             output: (),
         })
     };
-    let Outcome::Done((), records) = change::commit(&state, &call, plan).await? else {
-        return Err(Problem::unavailable("the record cannot be shown"));
+    let answer = |(): &(), records: &[Record]| {
+        let [Record::Integration(record)] = records else { return Err(idempotency::unshown()) };
+        let comes_later = wanted.given.is_none() && awaits_secret(record.handshake.as_ref());
+        let body = Once {
+            integration: IntegrationView::of(record, &wanted.scheme, Some(&Use::default()), &state),
+            webhook_secret: secret.expose_text().filter(|_| !comes_later),
+            warning: if comes_later { COMES_LATER } else { SHOWN_ONCE }.to_owned(),
+        };
+        Answer::created(format!("/api/integrations/{}", key.id), record.meta.revision, body)
     };
-    let [Record::Integration(record)] = records.as_slice() else {
-        return Err(Problem::unavailable("the record cannot be shown"));
-    };
-    let comes_later = wanted.given.is_none() && awaits_secret(record.handshake.as_ref());
-    let answer = Once {
-        integration: IntegrationView::of(record, &wanted.scheme, Some(&Use::default()), &state),
-        webhook_secret: secret.expose_text().filter(|_| !comes_later),
-        warning: if comes_later { COMES_LATER } else { SHOWN_ONCE }.to_owned(),
-    };
-    Ok(created(&format!("/api/integrations/{}", key.id), record.meta.revision, answer))
+    change::commit_once(&state, &call, once.as_ref(), plan, answer).await
 }
 
 impl Wanted {

@@ -16,10 +16,11 @@ use super::view::{IntegrationView, Once};
 use super::{entry, key_of};
 use crate::admin::AdminState;
 use crate::admin::body::Optional;
-use crate::admin::change::{self, Outcome, Stop};
-use crate::admin::conditional::{Call, tagged};
+use crate::admin::change::{self, Stop};
+use crate::admin::conditional::Call;
+use crate::admin::idempotency::{self, Answer};
 use crate::admin::problem::{Fault, Problem};
-use crate::admin::rotation::Overlap;
+use crate::admin::rotation::{self, Overlap};
 use crate::clock::UnixMillis;
 use crate::keys::entry::IntegrationEntry;
 use crate::keys::mirror::Mirror;
@@ -42,9 +43,12 @@ pub(in crate::admin) async fn rotate(
     Path(named): Path<String>,
     Optional(mut fields): Optional,
 ) -> Result<Response, Problem> {
+    let once = call.once(&fields);
     let given = fields.nullable("webhookSecret", input::secret).of(None);
     let overlap = Overlap::of(&mut fields);
     fields.finish(Some(()))?;
+    let found = entry(state.writer.mirror(), &named)?;
+    let (seen, used) = (found.record.secret.version, state.uses.of(key_of(&found.record)).await);
     let random = Zeroizing::new(seal::random::<32>().map_err(change::not_sealed)?);
 
     let plan = |mirror: &Mirror| -> Result<Plan<Rotated>, Stop> {
@@ -52,6 +56,9 @@ pub(in crate::admin) async fn rotate(
         let before = &entry.record;
         call.check(before.meta.revision)?;
         change::not_seeded(before.meta.is_seeded())?;
+        if before.secret.version != seen {
+            return Err(rotation::overtaken().into());
+        }
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
         let secret = match &given {
@@ -88,20 +95,15 @@ pub(in crate::admin) async fn rotate(
             output: Rotated { entry: Arc::clone(&entry), secret, at: now },
         })
     };
-    let Outcome::Done(rotated, records) = change::commit(&state, &call, plan).await? else {
-        return Err(Problem::unavailable("the record cannot be shown"));
+    let answer = |rotated: &Rotated, records: &[Record]| {
+        let [Record::Integration(record)] = records else { return Err(idempotency::unshown()) };
+        let note = overlap.note(rotated.at);
+        let body = Once {
+            integration: IntegrationView::of(record, &rotated.entry.scheme, used.as_ref(), &state),
+            webhook_secret: rotated.secret.expose_text(),
+            warning: format!("webhookSecret is shown this once and cannot be read again. {note}"),
+        };
+        Answer::shown(record.meta.revision, body)
     };
-    let [Record::Integration(record)] = records.as_slice() else {
-        return Err(Problem::unavailable("the record cannot be shown"));
-    };
-    let used = state.uses.of(key_of(record)).await;
-    let answer = Once {
-        integration: IntegrationView::of(record, &rotated.entry.scheme, used.as_ref(), &state),
-        webhook_secret: rotated.secret.expose_text(),
-        warning: format!(
-            "webhookSecret is shown this once and cannot be read again. {}",
-            overlap.note(rotated.at)
-        ),
-    };
-    Ok(tagged(record.meta.revision, answer))
+    change::commit_once(&state, &call, once.as_ref(), plan, answer).await
 }

@@ -141,8 +141,11 @@ impl SeedTask {
                 false
             }
             Err(
-                error
-                @ (WriteError::Conflict(_) | WriteError::OutOfScope(_) | WriteError::NewerSchema { .. }),
+                error @ (WriteError::Conflict(_)
+                | WriteError::OutOfScope(_)
+                | WriteError::NewerSchema { .. }
+                | WriteError::Answered
+                | WriteError::Crowded),
             ) => {
                 self.refuse(vec![format!("what it declares does not fit what is stored: {error}")]);
                 false

@@ -15,9 +15,10 @@ use super::input::Settings;
 use super::view::{KeyView, Once, exposed};
 use super::{ID_NEEDED, keep_bound};
 use crate::admin::body::Required;
-use crate::admin::change::{self, Outcome, Stop};
-use crate::admin::conditional::{Call, created};
+use crate::admin::change::{self, Stop};
+use crate::admin::conditional::Call;
 use crate::admin::fields::Change;
+use crate::admin::idempotency::{self, Answer};
 use crate::admin::problem::{Fault, Problem};
 use crate::admin::{AdminState, formats, workspaces};
 use crate::credential::api_key;
@@ -28,6 +29,8 @@ use crate::secret::Secret;
 use crate::store::seal;
 use crate::store::writer::{Edit, Plan, Severity};
 
+const SHOWN_ONCE: &str = "apiKey and secret are shown this once and cannot be read again.";
+
 /// The handler.
 pub(in crate::admin) async fn create(
     State(state): State<Arc<AdminState>>,
@@ -35,6 +38,7 @@ pub(in crate::admin) async fn create(
     Path(workspace): Path<String>,
     Required(mut fields): Required,
 ) -> Result<Response, Problem> {
+    let once = call.once(&fields);
     let workspace = workspaces::key_of(&workspace)?;
     let name = fields.required("name", formats::display_name);
     let settings = Settings::of(&mut fields, &state.settings.load().route_names, name);
@@ -66,21 +70,18 @@ pub(in crate::admin) async fn create(
             output: bound,
         })
     };
-    let Outcome::Done(bound, records) = change::commit(&state, &call, plan).await? else {
-        return Err(Problem::unavailable("the record cannot be shown"));
+    let answer = |bound: &bool, records: &[Record]| {
+        let [Record::WebhookKey(record)] = records else { return Err(idempotency::unshown()) };
+        let body = Once {
+            key: KeyView::of(record, Some(&Use::default()), state.writer.now()),
+            api_key: exposed(Some(&api_key)),
+            secret: exposed(Some(&secret)),
+            warning: if *bound { format!("{SHOWN_ONCE} {ID_NEEDED}") } else { SHOWN_ONCE.to_owned() },
+        };
+        let path = format!("/api/workspaces/{}/webhook-keys/{}", workspace.id, key.id);
+        Answer::created(path, record.meta.revision, body)
     };
-    let [Record::WebhookKey(record)] = records.as_slice() else {
-        return Err(Problem::unavailable("the record cannot be shown"));
-    };
-    let shown_once = "apiKey and secret are shown this once and cannot be read again.";
-    let answer = Once {
-        key: KeyView::of(record, Some(&Use::default()), state.writer.now()),
-        api_key: exposed(Some(&api_key)),
-        secret: exposed(Some(&secret)),
-        warning: if bound { format!("{shown_once} {ID_NEEDED}") } else { shown_once.to_owned() },
-    };
-    let path = format!("/api/workspaces/{}/webhook-keys/{}", workspace.id, key.id);
-    Ok(created(&path, record.meta.revision, answer))
+    change::commit_once(&state, &call, once.as_ref(), plan, answer).await
 }
 
 fn fresh(

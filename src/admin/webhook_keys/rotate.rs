@@ -14,15 +14,16 @@ use super::KeyPath;
 use super::create::{generated_api_key, generated_secret};
 use super::view::{KeyView, Once, exposed};
 use crate::admin::body::Optional;
-use crate::admin::change::{self, Outcome, Stop};
-use crate::admin::conditional::{Call, tagged};
+use crate::admin::change::{self, Stop};
+use crate::admin::conditional::Call;
+use crate::admin::idempotency::{self, Answer};
 use crate::admin::problem::Problem;
-use crate::admin::rotation::Overlap;
+use crate::admin::rotation::{self, Overlap};
 use crate::admin::{AdminState, formats};
 use crate::clock::UnixMillis;
 use crate::credential::api_key;
 use crate::keys::mirror::Mirror;
-use crate::keys::record::{PreviousKey, Record, RecordKey, WebhookKey};
+use crate::keys::record::{ApiKeyDigest, PreviousKey, Record, RecordKey, WebhookKey};
 use crate::secret::Secret;
 use crate::store::writer::{Edit, Plan, Severity, Writer};
 
@@ -49,15 +50,21 @@ pub(in crate::admin) async fn rotate(
     path: KeyPath,
     Optional(mut fields): Optional,
 ) -> Result<Response, Problem> {
+    let once = call.once(&fields);
     let what = fields.plain("what", formats::one_of(WHAT)).unwrap_or(What::Both);
     let overlap = Overlap::of(&mut fields);
     fields.finish(Some(()))?;
     let fresh = Fresh::of(what)?;
+    let used = state.uses.of(path.key).await;
+    let seen = values(&path.entry(state.writer.mirror())?.record.record());
 
     let plan = |mirror: &Mirror| -> Result<Plan<UnixMillis>, Stop> {
         let before = &path.entry(mirror)?.record.record();
         call.check(before.meta.revision)?;
         change::not_seeded(before.meta.is_seeded())?;
+        if values(before) != seen {
+            return Err(rotation::overtaken().into());
+        }
         let now = state.writer.now();
         overlap.check(before.previous.as_ref().map(|previous| previous.until), now)?;
         let mut record = fresh.replace(&state.writer, path.key, before)?;
@@ -77,23 +84,23 @@ pub(in crate::admin) async fn rotate(
             output: now,
         })
     };
-    let Outcome::Done(rotated_at, records) = change::commit(&state, &call, plan).await? else {
-        return Err(Problem::unavailable("the record cannot be shown"));
+    let answer = |rotated_at: &UnixMillis, records: &[Record]| {
+        let [Record::WebhookKey(record)] = records else { return Err(idempotency::unshown()) };
+        let note = overlap.note(*rotated_at);
+        let body = Once {
+            key: KeyView::of(record, used.as_ref(), *rotated_at),
+            api_key: exposed(fresh.api_key.as_ref()),
+            secret: exposed(fresh.secret.as_ref()),
+            warning: format!("New values are shown this once and cannot be read again. {note}"),
+        };
+        Answer::shown(record.meta.revision, body)
     };
-    let [Record::WebhookKey(record)] = records.as_slice() else {
-        return Err(Problem::unavailable("the record cannot be shown"));
-    };
-    let used = state.uses.of(path.key).await;
-    let answer = Once {
-        key: KeyView::of(record, used.as_ref(), rotated_at),
-        api_key: exposed(fresh.api_key.as_ref()),
-        secret: exposed(fresh.secret.as_ref()),
-        warning: format!(
-            "New values are shown this once and cannot be read again. {}",
-            overlap.note(rotated_at)
-        ),
-    };
-    Ok(tagged(record.meta.revision, answer))
+    change::commit_once(&state, &call, once.as_ref(), plan, answer).await
+}
+
+/// What tells the present values of a key from others: the digest of its API key, the version of its secret.
+fn values(key: &WebhookKey) -> (ApiKeyDigest, u32) {
+    (key.api_key, key.secret.version)
 }
 
 impl Fresh {

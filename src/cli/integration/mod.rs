@@ -58,7 +58,7 @@ fn create(args: &CreateArgs) -> Result<(), Exit> {
     let mut body = args.fields.body(&remote)?;
     set(&mut body, "name", Some(args.name.as_str()));
     args.secret.add(&mut body)?;
-    let made = remote.ask(Method::POST, "/api/integrations", Some(&Value::Object(body)))?;
+    let made = remote.ask_once("/api/integrations", Some(&Value::Object(body)), None)?;
     if args.ask.json {
         super::say(&made.to_string());
         return Ok(());
@@ -123,7 +123,7 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
     let mut body = args.rotation.body();
     args.secret.add(&mut body)?;
     let path = format!("{}/rotate-secret", path(&args.integration));
-    let rotated = change.ask(&remote, Method::POST, &path, Some(body))?;
+    let rotated = change.ask_once(&remote, &path, body)?;
     show(&change.ask, &rotated, |rotated| args.secret.shown(rotated));
     if !change.ask.json {
         args.secret.note(&rotated);

@@ -208,7 +208,7 @@ fn create(args: &CreateArgs) -> Result<(), Exit> {
     set(&mut body, "allowedCidrs", many(&args.cidrs));
     set(&mut body, "routes", many(&args.routes));
     set(&mut body, "requireKeyId", args.require_key_id.then_some(true));
-    let made = remote.ask(Method::POST, &keys_of(&workspace), Some(&Value::Object(body)))?;
+    let made = remote.ask_once(&keys_of(&workspace), Some(&Value::Object(body)), None)?;
     shown_once(&args.ask, &made);
     Ok(())
 }
@@ -249,7 +249,7 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
     let mut body = args.rotation.body();
     let what = args.what.and_then(|what| what.to_possible_value());
     set(&mut body, "what", what.map(|what| json!(what.get_name())));
-    let rotated = change.ask(&remote, Method::POST, &path, Some(body))?;
+    let rotated = change.ask_once(&remote, &path, body)?;
     shown_once(&change.ask, &rotated);
     Ok(())
 }

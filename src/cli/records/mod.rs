@@ -76,6 +76,18 @@ impl ChangeArgs {
     }
 }
 
+impl ChangeArgs {
+    /// Asks for a rotation.
+    pub(super) fn ask_once(
+        &self,
+        remote: &Remote,
+        path: &str,
+        body: Map<String, Value>,
+    ) -> Result<Value, Exit> {
+        remote.ask_once(path, Some(&Value::Object(body)), self.if_match)
+    }
+}
+
 impl DeleteArgs {
     /// Asks the person for a yes, unless it was given; `what` names what goes.
     pub(super) fn confirm(&self, what: &str) -> Result<(), Exit> {

@@ -11,7 +11,7 @@ use redb::{Database, Durability, ReadableTable, ReadableTableMetadata, Table, Wr
 use super::fault::Fault;
 use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_HEAD, RECORDS, key_bytes};
 use super::uses::USES;
-use super::{read, schema};
+use super::{answers, read, schema};
 use crate::keys::record::RecordKey;
 use crate::store::fleet::SCHEMA;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
@@ -61,6 +61,9 @@ fn write(
     let sequence = tables.check_head(link)?;
     tables.check_records(change)?;
     tables.check_claims(change)?;
+    if let Some(answered) = &change.answered {
+        answers::keep(writing, sequence, answered)?;
+    }
     tables.apply(change)?;
     tables.meta.insert(META_HEAD, tables::head_bytes(sequence, &link.mac).as_slice())?;
     let mut log = writing.open_table(LOG)?;

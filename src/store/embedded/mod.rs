@@ -2,12 +2,13 @@
 //!
 //! Not shared between processes: a second one is refused with [`StoreError::InUse`]. Its files are `file.rs`
 //! (making, checking and reopening the file), `schema.rs` (the state of the whole file), `tables.rs` (byte
-//! forms), `commit.rs`, `read.rs` and `stage.rs` (transactions) and `fault.rs` (what the store says of a failure).
+//! forms), `commit.rs`, `answers.rs`, `read.rs` and `stage.rs` (transactions) and `fault.rs` (what the store says of a failure).
 //! Invariants beyond those of [`Store`]:
 //! - no redb call runs on a thread of an async runtime: an fsync must not hold up admin or sync;
 //! - a commit that has begun is finished even where its future is dropped;
 //! - a commit error other than "the outcome is unknown" means that nothing was written.
 
+mod answers;
 mod commit;
 mod fault;
 mod file;
@@ -29,12 +30,14 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use self::file::StoreFile;
+use super::answered::AnswerId;
 use super::fleet::Presence;
 use super::staging::{Mark, Staging};
 use super::{
     AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Origin, Position,
     RecordSink, Store, StoreError, StoreFuture,
 };
+use crate::clock::UnixMillis;
 use crate::keys::record::RecordKey;
 
 /// How long `follow` waits for news: the heartbeat of whoever follows.
@@ -199,6 +202,10 @@ impl Store for EmbeddedStore {
 
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position> {
         Box::pin(self.blocking(move |inner| inner.commit(&change, &audit)))
+    }
+
+    fn answered(&self, id: AnswerId, now: UnixMillis) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        Box::pin(self.blocking(move |inner| inner.file.run(|database| answers::kept(database, &id, now))))
     }
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {

@@ -1,4 +1,4 @@
-//! What stands in the file: five tables, and the byte forms of their keys and values.
+//! What stands in the file: its tables, and the byte forms of their keys and values.
 //!
 //! Not the transactions over them (`commit.rs`, `read.rs`). Numbers are big-endian; a list is preceded by
 //! the length of each part. Invariants: every form has one reading, and bytes that have none are reported
@@ -23,6 +23,11 @@ pub(super) const CLAIMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new
 pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 /// Sequence number → MAC and JSON of the event.
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
+
+/// Id of an answer → its time, 8 bytes, and its sealed form. This table and the next are made with the first answer.
+pub(super) const ANSWERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("answers");
+/// Sequence number of the commit → its time and the id: answers in the order in which they end.
+pub(super) const ANSWER_ORDER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("answer-order");
 
 /// Records of a key set that is not in place yet.
 pub(super) const STAGED_RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("staged-records");

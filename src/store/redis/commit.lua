@@ -12,7 +12,7 @@ local function list()
   return items
 end
 
-local types = { 'hash', 'hash', 'hash', 'stream', 'stream' }
+local types = { 'hash', 'hash', 'hash', 'stream', 'stream', 'hash', 'stream' }
 for i, key in ipairs(KEYS) do
   local found = redis.call('TYPE', key).ok
   if found ~= 'none' and found ~= types[i] then return { 'type', key, found } end
@@ -65,6 +65,24 @@ for _, op in ipairs(ops) do
   end
 end
 
+-- The answer to keep for whoever asks again, and those whose time is over: see answers.rs.
+local answer, over = list(), {}
+local function since(stored)
+  return tonumber(stored and string.match(stored, '^(-?%d+)\n') or nil)
+end
+if #answer > 0 then
+  local ended = tonumber(answer[3])
+  local kept = since(redis.call('HGET', KEYS[6], answer[1]))
+  if kept and kept > ended then return { 'answered' } end
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[7], '-', '+', 'COUNT', answer[5])) do
+    if tonumber(entry[2][4]) > ended then break end
+    -- The same id may have been used again since.
+    local at = since(redis.call('HGET', KEYS[6], entry[2][2]))
+    over[#over + 1] = { entry[1], entry[2][2], at and at <= ended and entry[2][2] ~= answer[1] }
+  end
+  if redis.call('XLEN', KEYS[7]) - #over >= tonumber(answer[4]) then return { 'crowded' } end
+end
+
 -- What is released and nobody takes. Looked up before the first removal: see below.
 local given_up, listed = {}, {}
 for _, op in ipairs(ops) do
@@ -89,11 +107,24 @@ for _, op in ipairs(ops) do
     for _, claim in ipairs(op.claims) do redis.call('HSET', claims, claim, op.key) end
   end
 end
+if #answer > 0 then
+  redis.call('XADD', KEYS[7], '*', 'a', answer[1], 't', answer[2])
+  redis.call('HSET', KEYS[6], answer[1], answer[7])
+  -- Where the user may not, they go with later ones.
+  if not redis.acl_check_cmd or redis.acl_check_cmd('PEXPIRE', KEYS[6], answer[6]) then
+    redis.call('PEXPIRE', KEYS[6], answer[6])
+    redis.call('PEXPIRE', KEYS[7], answer[6])
+  end
+end
 -- Removals last, each of something that is there. A hash is gone with its last field, and while its slot moves
 -- to another node of a Cluster, a key that is gone is no longer ours to touch: a script would fail half-way.
 for _, claim in ipairs(given_up) do redis.call('HDEL', claims, claim) end
 for _, op in ipairs(ops) do
   if op.kind == 'delete' then redis.call('HDEL', records, op.key) end
+end
+for _, entry in ipairs(over) do
+  redis.call('XDEL', KEYS[7], entry[1])
+  if entry[3] then redis.call('HDEL', KEYS[6], entry[2]) end
 end
 redis.call('HSET', meta, 'mac', mac, 'position', position)
 return { 'ok', position }

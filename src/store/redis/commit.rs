@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::forms::{self, damaged, mac_text};
 use super::link::Link;
 use super::script::{Answer, COMMIT};
-use super::{read, replicas, server};
+use super::{answers, read, replicas, server};
 use crate::keys::record::RecordKey;
 use crate::store::fleet::SCHEMA;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
@@ -35,7 +35,8 @@ pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> R
     let mut connection = writable(link).await?;
     let args = arguments(change, audit);
     connection.set_answer(link.answer() * ANSWERS);
-    let lost = match COMMIT.run(link, &mut connection, &args).await {
+    let keys = keys(link, change);
+    let lost = match COMMIT.run_on(link, &mut connection, &keys, &args).await {
         Ok(answer) => {
             let position = interpret(link, answer).await?;
             return replicated(link, &mut connection).await.map(|()| position);
@@ -45,7 +46,7 @@ pub(super) async fn commit(link: &Link, change: &Change, audit: &AuditLink) -> R
     };
     link.forget_committing().await;
     drop(connection);
-    settle(link, audit, &args, lost).await
+    settle(link, audit, &keys, &args, lost).await
 }
 
 /// A connection to a server that may be written to; a new one where it is broken or leads to a former master.
@@ -87,13 +88,14 @@ pub(super) async fn replicated(link: &Link, connection: &mut Connection) -> Resu
 async fn settle(
     link: &Link,
     audit: &AuditLink,
+    keys: &[&str],
     args: &[Vec<u8>],
     why: String,
 ) -> Result<Position, StoreError> {
     let again = async {
         loop {
             if let Ok(mut connection) = link.open(link.answer() * ANSWERS).await
-                && let Ok(answer) = COMMIT.run(link, &mut connection, args).await
+                && let Ok(answer) = COMMIT.run_on(link, &mut connection, keys, args).await
             {
                 let position = match interpret(link, answer).await {
                     Err(StoreError::HeadMoved) => {
@@ -130,6 +132,8 @@ async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> 
         "revision" => StoreError::Conflict(Conflict::Revision { key: key()? }),
         "missing" => StoreError::Conflict(Conflict::Missing { key: key()? }),
         "claim" => StoreError::Conflict(Conflict::Claim { claim: subject }),
+        "answered" => StoreError::Answered,
+        "crowded" => StoreError::Crowded,
         "uninitialised" => read::no_epoch(link).await,
         "denied" => StoreError::Unavailable(format!("the user at {} may not run {subject}", link.place)),
         "type" => wrong_type(&subject, &found),
@@ -140,6 +144,15 @@ async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> 
 /// The error for a key that somebody else has used.
 pub(super) fn wrong_type(key: &str, found: &str) -> StoreError {
     StoreError::Damaged(format!("the key {key} is a {found}, not ours"))
+}
+
+/// The keys of `commit.lua`. Those of answers only where there is one: while its slot moves to another node, a key that
+/// is not there holds a script up.
+fn keys<'l>(link: &'l Link, change: &Change) -> Vec<&'l str> {
+    match &change.answered {
+        Some(_) => link.names.with_answers().to_vec(),
+        None => link.names.all().to_vec(),
+    }
 }
 
 /// The arguments of `commit.lua`, in its order.
@@ -158,6 +171,9 @@ fn arguments(change: &Change, audit: &AuditLink) -> Vec<Vec<u8>> {
     for op in &change.ops {
         operation(&mut args, op, &mut seen);
     }
+    let answered = answers::arguments(change.answered.as_ref());
+    args.push(answered.len().to_string().into());
+    args.extend(answered);
     args
 }
 

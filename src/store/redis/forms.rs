@@ -11,6 +11,8 @@
 //! | `{ns}:claims` | hash | unique value → `<kind>/<id>` of its holder |
 //! | `{ns}:log` | stream | `p` (audit head before), `m` (after), `c` (changes); trimmed |
 //! | `{ns}:audit` | stream | `m` (audit head after), `e` (event); never trimmed |
+//! | `{ns}:answers` | hash | id of an answer, hex → its time, line feed, its sealed form; gone 10 min after the last |
+//! | `{ns}:answer-order` | stream | `a` (id), `t` (time): answers in the order in which they end; goes with them |
 //! | `{ns}:sidecars` | hash | id of a process → what it says of itself; see `fleet.rs` |
 //! | `{ns}:staged` | string | whose key set is being staged; gone once it is in place, like the next two |
 //! | `{ns}:staged-records`, `{ns}:staged-claims` | hash | the set, in the forms of `records` and `claims` |
@@ -39,6 +41,8 @@ pub(super) struct Names {
     pub(super) log: String,
     pub(super) audit: String,
     staged: [String; 3],
+    pub(super) answers: String,
+    answer_order: String,
     /// Not one of [`Names::all`]: it says nothing of whose the namespace is.
     pub(super) sidecars: String,
     /// Under the tag of what is no record, like the next one.
@@ -57,6 +61,8 @@ impl Names {
             log: name("log"),
             audit: name("audit"),
             staged: [name("staged"), name("staged-records"), name("staged-claims")],
+            answers: name("answers"),
+            answer_order: name("answer-order"),
             sidecars: name("sidecars"),
             uses: beside("uses"),
             use_batches: beside("use-batch"),
@@ -68,7 +74,13 @@ impl Names {
         [&self.meta, &self.records, &self.claims, &self.log, &self.audit]
     }
 
-    /// The same, and those of the staged set: the mark, the records, the claims.
+    /// The same, and those of the answers: the answers, their order.
+    pub(super) fn with_answers(&self) -> [&str; 7] {
+        let [meta, records, claims, log, audit] = self.all();
+        [meta, records, claims, log, audit, &self.answers, &self.answer_order]
+    }
+
+    /// Those of [`Names::all`], and those of the staged set: the mark, the records, the claims.
     pub(super) fn with_staged(&self) -> [&str; 8] {
         let [meta, records, claims, log, audit] = self.all();
         let [mark, staged_records, staged_claims] = self.staged.each_ref().map(String::as_str);

@@ -4,7 +4,7 @@
 //! names Redis commands, and no type of the client leaves it. Its files: `link.rs` (which connection for what),
 //! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs`, `tls.rs` and `connection.rs` (a
 //! connection to it), `redirect.rs` (commands in a Cluster), `server.rs` and `replicas.rs` (what a server must be
-//! and have), `forms.rs` (names and bytes), `script.rs`, `commit.rs` and `stage.rs` (writing), `read.rs` and
+//! and have), `forms.rs` (names and bytes), `script.rs`, `commit.rs` and `stage.rs` (writing), `read.rs`, `answers.rs` and
 //! `follow.rs` (reading), `fleet.rs` (who lives, KEK and schema), `uses.rs` (sums of use), `fault.rs`. `docs/redis.md` is for operators.
 //! Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
@@ -12,6 +12,7 @@
 //! - nobody but a master that evicts nothing is believed.
 
 mod address;
+mod answers;
 mod commit;
 mod connect;
 mod connection;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::answered::AnswerId;
 use super::fleet::SCHEMA;
 use super::seal::Keyring;
 use super::staging::{Mark, Staging};
@@ -46,6 +48,7 @@ use super::{
     AuditEntry, AuditLink, AuditMac, Change, Claims, Epoch, Followed, Head, Life, LogEntry, Op, Origin,
     Position, RecordSink, Store, StoreError, StoreFuture,
 };
+use crate::clock::UnixMillis;
 use crate::config::RedisConfig;
 use crate::keys::record::RecordKey;
 use connection::Connection;
@@ -202,6 +205,10 @@ impl Store for RedisStore {
             }
             Ok(position)
         })
+    }
+
+    fn answered(&self, id: AnswerId, now: UnixMillis) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        Box::pin(async move { answers::kept(&self.link, &id, now).await })
     }
 
     fn audit(&self, after: Position, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>> {

@@ -9,6 +9,7 @@
 //! - an envelope yields its payload only where the MAC holds;
 //! - key bytes are zeroed when dropped, and neither `Debug` nor an error shows any.
 
+mod answers;
 mod audit;
 mod envelope;
 mod file_mac;

@@ -10,6 +10,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
+use super::kek::Kek;
 use super::{Keyring, framing};
 use crate::keys::record::{RecordKey, Sealed};
 use crate::secret::Secret;
@@ -50,17 +51,7 @@ impl Keyring {
     /// [`SealError::Empty`] for an empty secret; [`SealError::Cipher`] where the cipher or the random
     /// nonce fails.
     pub fn seal(&self, place: &SealPlace<'_>, secret: &Secret) -> Result<Sealed, SealError> {
-        if secret.is_empty() {
-            return Err(SealError::Empty);
-        }
-        let aad = Aad::from(place.additional_data(&self.seal_with));
-        let mut text = Zeroizing::new(secret.expose().to_vec());
-        let (nonce, tag) =
-            self.sealing.sealing.seal_in_place_separate_tag(aad, &mut text).map_err(|_| SealError::Cipher)?;
-        let mut data = Vec::with_capacity(NONCE_LEN + text.len() + MAX_TAG_LEN);
-        data.extend_from_slice(nonce.as_ref());
-        data.extend_from_slice(&text);
-        data.extend_from_slice(tag.as_ref());
+        let data = encrypted(&self.sealing, place.additional_data(&self.seal_with), secret)?;
         Ok(Sealed { kek: self.seal_with.clone(), version: place.version, data: BASE64.encode(&data) })
     }
 
@@ -75,17 +66,36 @@ impl Keyring {
         if sealed.version != place.version {
             return Err(SealError::Refused);
         }
-        let mut data =
-            Zeroizing::new(BASE64.decode(sealed.data.as_bytes()).map_err(|_| SealError::Malformed)?);
-        let (nonce, text) = data.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Malformed)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Malformed)?;
-        let aad = Aad::from(place.additional_data(&sealed.kek));
-        let text = kek.sealing.open_in_place(nonce, aad, text).map_err(|_| SealError::Refused)?;
-        if text.is_empty() {
-            return Err(SealError::Empty);
-        }
-        Ok(Secret::new(text.to_vec()))
+        let data = BASE64.decode(sealed.data.as_bytes()).map_err(|_| SealError::Malformed)?;
+        decrypted(kek, place.additional_data(&sealed.kek), data)
     }
+}
+
+/// The nonce, the encrypted secret, the tag.
+pub(super) fn encrypted(kek: &Kek, place: Vec<u8>, secret: &Secret) -> Result<Vec<u8>, SealError> {
+    if secret.is_empty() {
+        return Err(SealError::Empty);
+    }
+    let mut text = Zeroizing::new(secret.expose().to_vec());
+    let sealed = kek.sealing.seal_in_place_separate_tag(Aad::from(place), &mut text);
+    let (nonce, tag) = sealed.map_err(|_| SealError::Cipher)?;
+    let mut data = Vec::with_capacity(NONCE_LEN + text.len() + MAX_TAG_LEN);
+    data.extend_from_slice(nonce.as_ref());
+    data.extend_from_slice(&text);
+    data.extend_from_slice(tag.as_ref());
+    Ok(data)
+}
+
+/// The secret in what [`encrypted`] gave for the same place.
+pub(super) fn decrypted(kek: &Kek, place: Vec<u8>, data: Vec<u8>) -> Result<Secret, SealError> {
+    let mut data = Zeroizing::new(data);
+    let (nonce, text) = data.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Malformed)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Malformed)?;
+    let text = kek.sealing.open_in_place(nonce, Aad::from(place), text).map_err(|_| SealError::Refused)?;
+    if text.is_empty() {
+        return Err(SealError::Empty);
+    }
+    Ok(Secret::new(text.to_vec()))
 }
 
 /// `N` bytes from the system's random number generator, for keys, tokens and ids.

@@ -25,6 +25,7 @@ use crate::keys::history::Mark;
 use crate::keys::loss::Restoration;
 use crate::keys::mirror::Mirror;
 use crate::keys::record::{Record, RecordKey};
+use crate::store::answered::Answered;
 use crate::store::fleet::Fleet;
 use crate::store::seal::Keyring;
 
@@ -113,7 +114,21 @@ impl Writer {
     pub async fn commit<T, E>(
         &self,
         actor: &Actor,
+        plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
+    ) -> Result<(T, Vec<Record>), WriteError<E>> {
+        self.commit_answered(actor, plan, |_, _| Ok(None)).await
+    }
+
+    /// The same, with the answer that `answer` makes of what the plan gave and of the records as they will be stored:
+    /// it is kept in the same atomic step.
+    ///
+    /// # Errors
+    /// As [`Writer::write`]; [`WriteError::Answered`] where an answer is kept under its id already.
+    pub async fn commit_answered<T, E>(
+        &self,
+        actor: &Actor,
         mut plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
+        mut answer: impl FnMut(&T, &[Record]) -> Result<Option<Answered>, E>,
     ) -> Result<(T, Vec<Record>), WriteError<E>> {
         let _one_at_a_time = self.gate.lock().await;
         for _ in 0..ATTEMPTS {
@@ -122,7 +137,9 @@ impl Writer {
                 .await
                 .map_err(|_| WriteError::Unavailable("the key set in memory is not up to date".to_owned()))?;
             let plan = plan(&self.mirror).map_err(WriteError::Refused)?;
-            let (change, applied) = self.encode(actor, plan.edits, plan.requires)?;
+            let (mut change, applied) = self.encode(actor, plan.edits, plan.requires)?;
+            let written: Vec<Record> = applied.iter().filter_map(Applied::record).cloned().collect();
+            change.answered = answer(&plan.output, &written).map_err(WriteError::Refused)?;
             let event = self.event(actor, &plan.event)?;
             let mac = self.decoder.keyring().audit_mac(&head.mac, &event);
             let link = AuditLink { previous: head.mac, mac, event: Arc::from(event) };
@@ -132,11 +149,12 @@ impl Writer {
                     event::tell(&audited, mac);
                     let touched = applied.iter().map(Applied::touched).collect();
                     self.mirror.mark_committed(head.epoch, Mark { position, mac, touched });
-                    let written = applied.iter().filter_map(Applied::record).cloned().collect();
                     self.apply(applied);
                     return Ok((plan.output, written));
                 }
                 Err(StoreError::HeadMoved) => {}
+                Err(StoreError::Answered) => return Err(WriteError::Answered),
+                Err(StoreError::Crowded) => return Err(WriteError::Crowded),
                 Err(StoreError::Conflict(conflict)) => return Err(WriteError::Conflict(conflict)),
                 Err(StoreError::Unknown(why)) => {
                     tracing::error!(why, "it is not known whether a change is stored");
@@ -158,7 +176,7 @@ impl Writer {
         requires: Vec<RecordKey>,
     ) -> Result<(Change, Vec<Applied>), WriteError<E>> {
         let now = self.clock.now();
-        let mut change = Change { ops: Vec::new(), requires };
+        let mut change = Change { ops: Vec::new(), requires, answered: None };
         let mut applied = Vec::new();
         for edit in edits {
             let (op, effect) = match edit {

@@ -143,6 +143,12 @@ pub enum WriteError<E> {
         /// The schema that this version writes.
         known: u32,
     },
+    /// The answer to the same request is kept: its change was made.
+    #[error("the change was made already")]
+    Answered,
+    /// As many answers are kept as can be. Nothing was written.
+    #[error("too many changes with an Idempotency-Key were made lately")]
+    Crowded,
     /// A fault of ours: nothing is known to have been written.
     #[error("the change could not be stored: {0}")]
     Unavailable(String),
@@ -159,6 +165,8 @@ impl<E> WriteError<E> {
             Self::Conflict(conflict) => WriteError::Conflict(conflict),
             Self::OutOfScope(key) => WriteError::OutOfScope(key),
             Self::NewerSchema { found, known } => WriteError::NewerSchema { found, known },
+            Self::Answered => WriteError::Answered,
+            Self::Crowded => WriteError::Crowded,
             Self::Unavailable(why) => WriteError::Unavailable(why),
             Self::Unknown(why) => WriteError::Unknown(why),
         }

@@ -6,6 +6,7 @@ use super::Writer;
 use crate::keys::decode::{SECRET_FIELD, VERIFY_TOKEN_FIELD};
 use crate::keys::record::{RecordKey, Sealed};
 use crate::secret::Secret;
+use crate::store::answered::{AnswerId, Answered};
 use crate::store::seal::{SealError, SealPlace};
 
 impl Writer {
@@ -44,6 +45,23 @@ impl Writer {
     /// As [`Writer::open`].
     pub fn open_verify_token(&self, key: RecordKey, sealed: &Sealed) -> Result<Secret, SealError> {
         self.decoder.keyring().open(&self.place(key, VERIFY_TOKEN_FIELD, sealed.version), sealed)
+    }
+
+    /// Seals an answer that is kept for whoever asks again.
+    ///
+    /// # Errors
+    /// As [`Writer::seal`].
+    pub fn seal_answer(&self, id: AnswerId, answer: &Secret) -> Result<Answered, SealError> {
+        let sealed = self.decoder.keyring().seal_answer(self.decoder.namespace(), &id, answer)?;
+        Ok(Answered { id, at: self.now(), sealed: sealed.into() })
+    }
+
+    /// Opens an answer that was kept under this id.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_answer(&self, id: AnswerId, sealed: &[u8]) -> Result<Secret, SealError> {
+        self.decoder.keyring().open_answer(self.decoder.namespace(), &id, sealed)
     }
 
     /// The same secret of the same version in the same place, under the KEK that seals now.

@@ -4,6 +4,7 @@
 //! empty and not initialised; [`store_conformance!`] makes a test of each. Nothing here assumes more of a
 //! position than that it grows.
 
+mod answers;
 mod claims;
 mod commits;
 mod log;
@@ -15,6 +16,11 @@ use std::sync::Arc;
 
 use countersign::store::Store;
 
+pub(crate) use answers::{
+    a_change_that_is_refused_keeps_no_answer,
+    a_second_change_under_an_answers_id_is_refused_until_its_time_is_over,
+    an_answer_is_kept_with_its_change_for_its_time,
+};
 pub(crate) use claims::{
     a_claim_is_free_after_its_record_is_deleted, a_claim_is_free_once_it_is_released,
     a_claim_moves_between_records_in_one_change, a_record_may_claim_again_what_it_holds,
@@ -89,6 +95,9 @@ macro_rules! store_conformance {
             audit_events_come_back_in_order
             audit_events_can_be_read_from_the_end
             concurrent_writers_keep_one_unbroken_chain
+            an_answer_is_kept_with_its_change_for_its_time
+            a_second_change_under_an_answers_id_is_refused_until_its_time_is_over
+            a_change_that_is_refused_keeps_no_answer
             a_staged_set_counts_when_it_is_installed_and_not_before
             an_installed_set_is_a_namespace_like_any_other
             what_an_interrupted_set_left_is_dropped_by_the_next
