@@ -78,6 +78,12 @@ impl Readiness {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// Whether the process is on its way out.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
     /// Whether start-up is over: sockets bound and keys loaded once.
     #[must_use]
     pub fn is_started(&self) -> bool {

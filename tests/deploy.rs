@@ -209,8 +209,11 @@ fn what_the_configuration_names_is_mounted() {
     assert!(read("deploy/README.md").contains(&format!("--id {}\n", path("keys", "seal_with"))));
     let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
     let sleep = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
-    let drain: u64 = path("limits", "drain_timeout").trim_end_matches('s').parse().unwrap();
-    assert!(sleep + drain < grace, "{sleep} + {drain} s do not fit into {grace}");
+    let seconds = |key: &str| path("drain", key).trim_end_matches('s').parse::<u64>().unwrap();
+    let (delay, drain) = (seconds("delay"), seconds("timeout"));
+    assert!(sleep + delay + drain < grace, "{sleep} + {delay} + {drain} s do not fit into {grace}");
+    // It ends after its application: there is nothing to wait for.
+    assert!(delay + drain <= 10, "{delay} + {drain} s are no short drain");
 }
 
 #[test]

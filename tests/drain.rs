@@ -94,7 +94,7 @@ fn a_body_that_is_still_arriving_is_verified_to_its_end() {
 
 #[test]
 fn what_does_not_end_in_time_does_not_hold_the_stop() {
-    let (sidecar, _gate, ports) = held("[limits]\ndrain_timeout = '200ms'");
+    let (sidecar, _gate, ports) = held("[drain]\ntimeout = '200ms'");
     let workspace = sidecar.workspace("tenant");
     let key = sidecar.key(&workspace, json!({}));
     let mut in_flight = Connection::open(ports.traffic);

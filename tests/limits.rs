@@ -166,6 +166,7 @@ fn a_panic_is_this_requests_503_and_nobody_elses() {
     assert_eq!(connection.answer().status, 200);
     let counted = sidecar.metrics("countersign_verifications_total{");
     assert!(counted.iter().any(|line| line.contains("reason=\"internal\"")), "{counted:?}");
+    assert_eq!(sidecar.metrics("countersign_panics_total"), ["countersign_panics_total 1"]);
 }
 
 #[test]

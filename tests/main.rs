@@ -23,6 +23,7 @@ mod hostile;
 mod integrations;
 mod keys;
 mod layering;
+mod lifecycle;
 mod limits;
 mod listener;
 mod offline;

@@ -36,7 +36,7 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
         idle_timeout: config.limits.idle_timeout,
         linger_bytes: config.limits.linger_bytes,
         linger_time: config.limits.linger_time,
-        drain_timeout: config.limits.drain_timeout,
+        drain_timeout: config.drain.timeout,
         max_connections: config.limits.connections,
         ..ListenerSettings::default()
     }

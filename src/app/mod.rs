@@ -17,6 +17,7 @@ mod parts;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -70,6 +71,7 @@ pub struct Running {
     /// Looks records up as the traffic port does.
     pub keys: Arc<KeyRing>,
     readiness: Arc<Readiness>,
+    drain_delay: Duration,
     drain: Trigger,
     end: Trigger,
     traffic_threads: Vec<JoinHandle<()>>,
@@ -83,8 +85,16 @@ impl Running {
         self.readiness.missing().is_empty() && self.keys.is_available()
     }
 
-    /// Drains and stops: not ready at once, requests in flight finish within `limits.drain_timeout`, and the
-    /// ops port answers until they have. Blocks; not for a runtime's thread.
+    /// Says that it goes, and serves on for `drain.delay`, so that whoever balances the load has heard of it before
+    /// the port closes; then [`Running::stop`]. Blocks; not for a runtime's thread.
+    pub fn leave(self) {
+        self.readiness.set_draining();
+        std::thread::sleep(self.drain_delay);
+        self.stop();
+    }
+
+    /// Drains and stops: not ready at once, requests in flight finish within `drain.timeout`, and the ops port
+    /// answers until they have. Blocks; not for a runtime's thread.
     pub fn stop(self) {
         self.readiness.set_draining();
         self.drain.start();
@@ -154,6 +164,7 @@ pub fn start(
         writer: parts.writer,
         keys: parts.ring,
         readiness: parts.readiness,
+        drain_delay: config.drain.delay,
         drain,
         end,
         traffic_threads,

@@ -207,6 +207,7 @@ impl Parts {
             budget: Arc::clone(&self.budget),
             captures: self.captures.clone(),
             decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics))),
+            readiness: Arc::clone(&self.readiness),
         });
         let mut threads = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {

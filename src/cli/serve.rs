@@ -1,7 +1,8 @@
 //! `serve`: stands in front of an application until it is told to stop.
 //!
 //! Not the composition, which is `app`. Invariants: the whole configuration and the admin token are checked
-//! before anything is bound; SIGTERM and SIGINT drain, a second one ends at once.
+//! before anything is bound; SIGTERM and SIGINT drain, SIGINT without the delay, for whoever presses Ctrl-C balances no
+//! load; a second one of either ends at once.
 
 use std::sync::Arc;
 
@@ -85,14 +86,17 @@ pub(super) fn serve(config: &Config, token: Option<Secret>, started: impl FnOnce
         running.stop();
         return Exit::Failed;
     }
-    runtime.block_on(signals.next());
-    tracing::info!("draining; a second signal ends at once");
-    let stopped = std::thread::spawn(move || running.stop());
+    let signal = runtime.block_on(signals.next());
+    tracing::info!(signal = signal.name(), "draining; a second signal ends at once");
+    let stopped = std::thread::spawn(move || match signal {
+        Stop::Terminate => running.leave(),
+        Stop::Interrupt => running.stop(),
+    });
     runtime.block_on(async {
         let finished = tokio::task::spawn_blocking(move || stopped.join().is_ok());
         tokio::select! {
             finished = finished => if matches!(finished, Ok(true)) { Exit::Ok } else { Exit::Failed },
-            () = signals.next() => {
+            _second = signals.next() => {
                 tracing::warn!("ended at once; requests in flight are cut");
                 // The runtime would wait for the thread that joins: leave without it.
                 std::process::exit(1)
@@ -119,6 +123,24 @@ fn admin_token(loaded: &Loaded) -> Result<Secret, String> {
     Ok(token)
 }
 
+/// Who asks it to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// SIGTERM: an orchestrator, which has others send elsewhere meanwhile.
+    Terminate,
+    /// SIGINT: a person.
+    Interrupt,
+}
+
+impl Stop {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        }
+    }
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -129,10 +151,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Stop {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Stop::Terminate,
+            _ = self.interrupt.recv() => Stop::Interrupt,
         }
     }
 }

@@ -30,8 +30,6 @@ pub struct LimitsConfig {
     pub body_budget: u64,
     /// Client connections at once, whole process. Default 10000; 1 to 1000000.
     pub connections: usize,
-    /// How long requests in flight may take to end after SIGTERM. Default 25 s; 0 s to 1 h.
-    pub drain_timeout: Duration,
 }
 
 pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
@@ -48,7 +46,6 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
     let body_idle_timeout = section.required("body_idle_timeout", units::duration(short..=MINUTE * 10));
     let body_budget = section.required("body_budget", units::bytes(64 * KIB..=64 * GIB));
     let connections = section.required("connections", units::number(1..=1_000_000));
-    let drain_timeout = section.required("drain_timeout", units::duration(none..=HOUR));
     section.finish();
     Some(LimitsConfig {
         max_body: max_body?,
@@ -61,6 +58,5 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
         body_idle_timeout: body_idle_timeout?,
         body_budget: body_budget?,
         connections: connections?,
-        drain_timeout: drain_timeout?,
     })
 }

@@ -7,6 +7,7 @@
 //! fault; a [`Config`] in hand is usable as it stands.
 
 mod cross;
+mod drain;
 pub mod env;
 mod fault;
 mod layers;
@@ -26,6 +27,7 @@ mod upstream;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use drain::DrainConfig;
 pub use fault::{Fault, Faults};
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
@@ -90,6 +92,8 @@ pub struct Config {
     pub seed: SeedConfig,
     /// Bounds on what a client may cause.
     pub limits: LimitsConfig,
+    /// The way out.
+    pub drain: DrainConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// In the order in which they are tried; unique names, none hidden by earlier ones.
@@ -147,6 +151,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let keys = store::keys(&mut root);
     let mut seed = seed::check(&mut root);
     let limits = limits::check(&mut root);
+    let drain = drain::check(&mut root);
     let log = log::check(&mut root);
     let routes = routes::check(reader, &mut root);
     root.finish();
@@ -179,6 +184,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
         keys: keys?,
         seed: seed?,
         limits: limits?,
+        drain: drain?,
         log: log?,
         routes: routes.into_iter().map(|(_, route)| route).collect(),
     })

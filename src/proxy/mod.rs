@@ -12,6 +12,7 @@ pub mod head;
 pub mod path;
 pub mod route;
 
+mod forward;
 mod handshake;
 mod judge;
 

@@ -32,6 +32,7 @@ use crate::credential::{Head, api_key};
 use crate::guard::{self, Admitted};
 use crate::keys::ring::KeyRing;
 use crate::listener::Handler;
+use crate::readiness::Readiness;
 use crate::store::capture::Captures;
 use crate::telemetry::decision::{Decision, Decisions};
 use crate::upstream::{Outbound, Upstream};
@@ -52,13 +53,15 @@ pub struct Shared {
     pub captures: Captures,
     /// Where decisions are recorded.
     pub decisions: Arc<Decisions>,
+    /// Whether the process is on its way out.
+    pub readiness: Arc<Readiness>,
 }
 
 /// One runtime's proxy: what is shared, and connections of its own.
 #[derive(Clone)]
 pub struct Proxy {
-    shared: Arc<Shared>,
-    upstream: Arc<Upstream>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) upstream: Arc<Upstream>,
 }
 
 impl Handler for Proxy {
@@ -71,13 +74,18 @@ impl Handler for Proxy {
         let settings = self.shared.settings.load();
         let mut decision = Decision::new(id.clone(), peer.ip());
         let conduct = self.conduct(request, peer.ip(), begun, &settings, &id, &mut decision);
-        let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or(Err(Rejection::Internal));
+        let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
+            self.shared.decisions.record_panic();
+            Err(Rejection::Internal)
+        });
         let mut response = outcome.unwrap_or_else(|rejection| {
             decision.refuse(&rejection);
             rejection.respond(&id, decision.reject_status)
         });
-        if matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending && is_http1 {
-            // The rest of the body is not read: tell the client that the connection ends.
+        let is_cut = matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending;
+        if is_http1 && (is_cut || self.shared.readiness.is_draining()) {
+            // The rest of the body is not read, or the port is about to close: tell the client that the connection
+            // ends, so that it sends nothing more on it.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
@@ -173,9 +181,7 @@ impl Proxy {
         };
 
         let outbound = outbound(parts, head.host, &credential_headers, body, client, id);
-        let mut response = pin!(self.upstream.forward(admitted, outbound, settings.response_timeout)).await?;
-        headers::strip_response(response.headers_mut());
-        Ok(response.map(AnswerBody::Upstream))
+        pin!(self.send_on(admitted, outbound, settings.response_timeout)).await
     }
 }
 

@@ -214,6 +214,7 @@ impl Rejection {
             | Self::Body(BodyFault::OverBudget)
             | Self::Capture(CaptureError::Unavailable)
             | Self::Handshake(HandshakeFault::Unprepared)
+            | Self::Upstream(UpstreamError::Gone)
             | Self::NoPublicUrl
             | Self::Internal => &UNAVAILABLE,
         }
@@ -280,6 +281,7 @@ mod tests {
     use crate::keys::LookupError;
     use crate::proxy::body::BodyFault;
     use crate::store::capture::CaptureError;
+    use crate::upstream::UpstreamError;
     use crate::verify::Refusal;
     use crate::verify::handshake::Fault as HandshakeFault;
 
@@ -310,6 +312,7 @@ mod tests {
             Rejection::Lookup(LookupError::Damaged),
             Rejection::Guard(GuardError::Keys(LookupError::Unavailable)),
             Rejection::Body(BodyFault::OverBudget),
+            Rejection::Upstream(UpstreamError::Gone),
             Rejection::NoPublicUrl,
             Rejection::Handshake(HandshakeFault::Unprepared),
             Rejection::Capture(CaptureError::Unavailable),

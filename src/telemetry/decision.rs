@@ -178,6 +178,11 @@ impl Decisions {
         Self { metrics, second: AtomicI64::new(0), logged: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
     }
 
+    /// Counts a panic on a request's way. The request itself is recorded as what it became: a refusal.
+    pub fn record_panic(&self) {
+        self.metrics.panics.increment(1);
+    }
+
     /// Records a decision. `routes` are those of the table that the request was judged by; `elapsed` runs from the
     /// head of the request to the head of its answer.
     pub fn record(

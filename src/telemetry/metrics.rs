@@ -118,6 +118,8 @@ pub struct Metrics {
     schemes: HashMap<&'static str, usize>,
     verifications: Vec<OnceLock<Counter>>,
     verified: [[Counter; Which::ALL.len()]; CredentialKind::ALL.len()],
+    /// `countersign_panics_total`
+    pub panics: Counter,
     /// Gauges that are set when `/metrics` is read.
     pub gauges: Gauges,
 }
@@ -145,7 +147,7 @@ impl Metrics {
         let schemes: HashMap<_, _> = labels.enumerate().map(|(place, label)| (label, place)).collect();
         let verifications =
             (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
-        let (verified, gauges) = metrics::with_local_recorder(&recorder, || {
+        let (verified, panics, gauges) = metrics::with_local_recorder(&recorder, || {
             describe();
             let version = env!("CARGO_PKG_VERSION");
             metrics::gauge!("countersign_build_info", "version" => version).set(1.0);
@@ -155,9 +157,9 @@ impl Metrics {
                     metrics::counter!("countersign_verified_total", "kind" => kind, "secret" => secret)
                 })
             });
-            (verified, Gauges::new())
+            (verified, metrics::counter!("countersign_panics_total"), Gauges::new())
         });
-        Self { recorder, handle, schemes, verifications, verified, gauges }
+        Self { recorder, handle, schemes, verifications, verified, panics, gauges }
     }
 
     /// The handles of a table's routes, by name.
@@ -299,6 +301,7 @@ fn describe() {
         "countersign_verified_total",
         "Credentials verified, by kind and by which of the record's values: current or previous."
     );
+    metrics::describe_counter!("countersign_panics_total", "Requests that a defect of ours ended, with 503.");
     metrics::describe_counter!("countersign_upstream_errors_total", "Requests without an answer, by cause.");
     metrics::describe_gauge!("countersign_keys_records", "Records held in memory, by kind.");
     metrics::describe_gauge!(

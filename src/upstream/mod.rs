@@ -60,6 +60,9 @@ pub enum UpstreamError {
     /// No connection could be made in time.
     #[error("the upstream cannot be reached")]
     Connect,
+    /// The same while the process is on its way out: the application has gone first.
+    #[error("the upstream cannot be reached any more")]
+    Gone,
     /// Its answer did not begin in time.
     #[error("the upstream did not answer in time")]
     Timeout,
@@ -77,6 +80,7 @@ impl UpstreamError {
     pub fn cause(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Gone => "gone",
             Self::Timeout => "timeout",
             Self::Broken => "broken",
             Self::Body(_) => "body",

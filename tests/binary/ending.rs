@@ -75,7 +75,7 @@ fn a_second_sigterm_ends_it_at_once() {
     serve.process.signal("TERM");
     serve.process.wait_for("it says that it drains", |_, stderr| stderr.contains("draining").then_some(()));
     serve.process.signal("TERM");
-    // limits.drain_timeout is 25 s, beyond this test's deadline: only the second signal can end it.
+    // drain.timeout is 20 s and the application never answers: only the second signal can end it in time.
     let ended = serve.process.finish();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("ended at once"), "{}", ended.stderr);

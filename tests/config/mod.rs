@@ -84,7 +84,7 @@ fn the_defaults_load_and_are_those_of_the_contract() {
     assert_eq!(config.keys.max_stale, Duration::from_secs(30));
     assert_eq!((config.limits.max_body, config.limits.body_budget), (1 << 20, 64 << 20));
     assert_eq!((config.limits.candidate_secrets, config.limits.connections), (4, 10_000));
-    assert_eq!(config.limits.drain_timeout, Duration::from_secs(25));
+    assert_eq!((config.drain.delay, config.drain.timeout), (Duration::from_secs(5), Duration::from_secs(20)));
     assert_eq!(config.log.format, LogFormat::Auto);
     let routes: Vec<_> = config.routes.iter().map(|r| (r.name.as_str(), r.pattern.as_str())).collect();
     assert_eq!(routes, [("webhooks", "/webhooks/{integration}"), ("default", "/{*rest}")]);

@@ -181,6 +181,8 @@ impl Serve {
         let args = ["serve", "--listener", any, "--admin", any, "--ops", any, "--upstream", upstream];
         let mut command = countersign(dir, &args);
         command.env("COUNTERSIGN_ADMIN_TOKEN", TOKEN).env("COUNTERSIGN_STORE__PATH", dir.join("keys.redb"));
+        // Nobody balances load here, unless a test says so.
+        command.env("COUNTERSIGN_DRAIN__DELAY", "0s");
         command
     }
 
