@@ -5,6 +5,7 @@ use crate::listener::ListenerSettings;
 use crate::proxy::body::BodyLimits;
 use crate::proxy::route::Table;
 use crate::proxy::settings::Settings;
+use crate::proxy::size::HeadLimits;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Upstream;
 use crate::upstream::connect::Target;
@@ -17,6 +18,7 @@ pub(super) fn settings(config: &Config, routes: Table, metrics: &Metrics) -> Set
         meters: metrics.routes(&route_names),
         routes,
         route_names,
+        head_limits: HeadLimits { fields: config.limits.headers, target: config.limits.target_bytes },
         body_limits: BodyLimits {
             max: config.limits.max_body,
             total: config.limits.body_timeout,
@@ -38,6 +40,14 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
         linger_time: config.limits.linger_time,
         drain_timeout: config.drain.timeout,
         max_connections: config.limits.connections,
+        max_connections_per_address: config.limits.connections_per_address,
+        trusted_proxies: config.listener.trusted_proxies.clone(),
+        max_requests: config.limits.requests_per_connection,
+        max_headers: config.limits.headers,
+        max_header_bytes: config.limits.header_bytes,
+        h2_max_streams: config.limits.h2_streams,
+        h2_resets: config.limits.h2_resets,
+        h2_control_frames: config.limits.h2_control_frames,
         ..ListenerSettings::default()
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::reader::Section;
-use super::units::{self, GIB, HOUR, KIB, MINUTE};
+use super::units::{self, GIB, HOUR, KIB, MIB, MINUTE};
 
 /// Bounds on what a client may cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,12 @@ pub struct LimitsConfig {
     pub max_body: u64,
     /// Keys of a workspace tried for one request. Default 4; 1 to 16.
     pub candidate_secrets: usize,
+    /// Header fields of one request. Default 100; 16 to 1000.
+    pub headers: usize,
+    /// Bytes of one head. Default 64 KiB; 8 KiB to 1 MiB.
+    pub header_bytes: usize,
+    /// Bytes of path and query. Default 8 KiB; 256 B to 60 KiB.
+    pub target_bytes: usize,
     /// From the first byte of a head to its last. Default 10 s; 10 ms to 5 min.
     pub header_timeout: Duration,
     /// A connection between two requests. Default 60 s; 10 ms to 1 h.
@@ -30,6 +36,16 @@ pub struct LimitsConfig {
     pub body_budget: u64,
     /// Client connections at once, whole process. Default 10000; 1 to 1000000.
     pub connections: usize,
+    /// The same from one address. Default 2000; 1 to 1000000.
+    pub connections_per_address: usize,
+    /// Requests on one connection. Default 10000; 1 to 1000000000.
+    pub requests_per_connection: u32,
+    /// HTTP/2: streams open at once on one connection. Default 100; 1 to 10000.
+    pub h2_streams: u32,
+    /// HTTP/2: resets by the client at once, and again in each ten seconds. Default 100; 1 to 1000000.
+    pub h2_resets: u32,
+    /// HTTP/2: frames that bring no request on, likewise. Default 1000; 100 to 1000000.
+    pub h2_control_frames: u32,
 }
 
 pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
@@ -38,6 +54,9 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
     let mut section = root.section("limits");
     let max_body = section.required("max_body", units::bytes(1..=GIB));
     let candidate_secrets = section.required("candidate_secrets", units::number(1..=16));
+    let headers = section.required("headers", units::number(16..=1000));
+    let header_bytes = section.required("header_bytes", units::bytes(8 * KIB..=MIB));
+    let target_bytes = section.required("target_bytes", units::bytes(256..=60 * KIB));
     let header_timeout = section.required("header_timeout", units::duration(short..=MINUTE * 5));
     let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
     let linger_bytes = section.required("linger_bytes", units::bytes(0..=GIB));
@@ -46,10 +65,19 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
     let body_idle_timeout = section.required("body_idle_timeout", units::duration(short..=MINUTE * 10));
     let body_budget = section.required("body_budget", units::bytes(64 * KIB..=64 * GIB));
     let connections = section.required("connections", units::number(1..=1_000_000));
+    let connections_per_address = section.required("connections_per_address", units::number(1..=1_000_000));
+    let requests_per_connection =
+        section.required("requests_per_connection", units::number(1..=1_000_000_000));
+    let h2_streams = section.required("h2_streams", units::number(1..=10_000));
+    let h2_resets = section.required("h2_resets", units::number(1..=1_000_000));
+    let h2_control_frames = section.required("h2_control_frames", units::number(100..=1_000_000));
     section.finish();
     Some(LimitsConfig {
         max_body: max_body?,
         candidate_secrets: candidate_secrets?,
+        headers: headers?,
+        header_bytes: usize::try_from(header_bytes?).ok()?,
+        target_bytes: usize::try_from(target_bytes?).ok()?,
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         linger_bytes: linger_bytes?,
@@ -58,5 +86,10 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
         body_idle_timeout: body_idle_timeout?,
         body_budget: body_budget?,
         connections: connections?,
+        connections_per_address: connections_per_address?,
+        requests_per_connection: requests_per_connection?,
+        h2_streams: h2_streams?,
+        h2_resets: h2_resets?,
+        h2_control_frames: h2_control_frames?,
     })
 }

@@ -24,6 +24,8 @@ use tokio::time::Instant;
 pub(super) struct Activity {
     accepted: Instant,
     in_flight: AtomicU32,
+    /// Requests begun since the connection was accepted.
+    begun: AtomicU32,
     /// Milliseconds from `accepted` to the last progress: a request done, blocked output moved.
     progress: AtomicU64,
     /// Bytes came while nothing was in flight: a head has begun.
@@ -33,6 +35,8 @@ pub(super) struct Activity {
     lingering: AtomicBool,
     /// Nobody waits for an answer: close without lingering.
     abrupt: AtomicBool,
+    /// The peer floods us with frames: nothing more is read.
+    flooded: AtomicBool,
 }
 
 impl Activity {
@@ -41,11 +45,13 @@ impl Activity {
         Arc::new(Self {
             accepted,
             in_flight: AtomicU32::new(0),
+            begun: AtomicU32::new(0),
             progress: AtomicU64::new(0),
             head: AtomicBool::new(true),
             blocked: AtomicBool::new(false),
             lingering: AtomicBool::new(false),
             abrupt: AtomicBool::new(false),
+            flooded: AtomicBool::new(false),
         })
     }
 
@@ -56,6 +62,11 @@ impl Activity {
     /// Requests whose handler was called and whose response is not over.
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// Requests whose handler was called.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun.load(Relaxed)
     }
 
     /// When the connection last did something for a request.
@@ -79,6 +90,14 @@ impl Activity {
 
     pub(super) fn is_abrupt(&self) -> bool {
         self.abrupt.load(Relaxed)
+    }
+
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flooded.load(Relaxed)
+    }
+
+    pub(super) fn set_flooded(&self) {
+        self.flooded.store(true, Relaxed);
     }
 
     pub(super) fn set_lingering(&self) {
@@ -109,6 +128,7 @@ impl Activity {
     /// A handler is about to be called.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
+        self.begun.fetch_add(1, Relaxed);
         self.head.store(false, Relaxed);
         InFlight(Arc::clone(self))
     }

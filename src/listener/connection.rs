@@ -13,7 +13,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use http::HeaderValue;
 use http::Request;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::rt;
 use hyper::server::conn::http1;
@@ -31,9 +33,11 @@ use tokio::time::sleep_until;
 
 use super::BoxError;
 use super::Handler;
+use super::ListenerSettings;
 use super::activity::Activity;
 use super::connections::Permit;
 use super::deadline::Deadlines;
+use super::frames::FrameMeter;
 use super::io::Conversation;
 use super::shared::Shared;
 use super::sniff::Protocol;
@@ -70,14 +74,21 @@ where
         return Ok(());
     };
     let activity = Activity::new(accepted);
-    let conversation = Conversation::new(stream, replay, Arc::clone(&activity), settings.linger_bytes);
+    let meter = (protocol == Protocol::Http2)
+        .then(|| FrameMeter::new(settings.h2_control_frames, settings.h2_resets, accepted));
+    let conversation = Conversation::new(stream, replay, Arc::clone(&activity), meter, settings.linger_bytes);
     let io = TokioIo::new(conversation);
     let tracked = Arc::clone(&activity);
+    let (is_http1, max_requests) = (protocol == Protocol::Http1, settings.max_requests);
     let service = service_fn(move |request: Request<Incoming>| {
         let in_flight = tracked.begin();
+        let last = is_http1 && tracked.begun() >= max_requests;
         let handler = handler.clone();
         async move {
-            let response = handler.handle(request, peer).await;
+            let mut response = handler.handle(request, peer).await;
+            if last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(response.map(|body| in_flight.until_sent(body)))
         }
     });
@@ -85,11 +96,11 @@ where
     let ended = match protocol {
         Protocol::Http1 => {
             let connection = pin!(tuning.http1.serve_connection(io, service));
-            drive(connection, deadlines, &activity, &shared, drained).await
+            drive(connection, deadlines, &activity, settings, &shared, drained).await
         }
         Protocol::Http2 => {
             let connection = pin!(tuning.http2.serve_connection(io, service));
-            drive(connection, deadlines, &activity, &shared, drained).await
+            drive(connection, deadlines, &activity, settings, &shared, drained).await
         }
     };
     if let Some(Err(error)) = ended {
@@ -106,6 +117,7 @@ async fn drive<C>(
     mut connection: Pin<&mut C>,
     mut deadlines: Deadlines<'_>,
     activity: &Activity,
+    settings: &ListenerSettings,
     shared: &Shared,
     mut drained: Pin<&mut Notified<'_>>,
 ) -> Option<hyper::Result<()>>
@@ -135,6 +147,15 @@ where
                 connection.as_mut().finish();
                 continue;
             }
+            if C::PROTOCOL == Protocol::Http2 && !deadlines.is_closing() && excess(activity, settings) {
+                deadlines.close_soon();
+                connection.as_mut().finish();
+                continue;
+            }
+            if activity.is_flooded() || is_deaf(activity, settings) {
+                shared.connections.count_flood();
+                return Poll::Ready(None);
+            }
             if !deadlines.poll_expired(cx) {
                 return Poll::Pending;
             }
@@ -147,6 +168,17 @@ where
         }
     })
     .await
+}
+
+/// Whether a peer that speaks HTTP/2 is told to leave: it has had its requests, or it sends frames that
+/// nobody needs. The first may still end what it has begun.
+fn excess(activity: &Activity, settings: &ListenerSettings) -> bool {
+    activity.is_flooded() || activity.begun() >= settings.max_requests
+}
+
+/// Whether a peer goes on as if it had not been told: it may have had a round of streams under way.
+fn is_deaf(activity: &Activity, settings: &ListenerSettings) -> bool {
+    activity.begun() > settings.max_requests.saturating_add(settings.h2_max_streams.saturating_mul(2))
 }
 
 /// hyper's two kinds of connection.

@@ -1,18 +1,29 @@
 //! How many connections there are, and how many were turned away.
 //!
-//! Not a limit of its own: the caller passes the limit. Invariant: one count for the whole process,
-//! whatever number of threads accept; a permit that is dropped, by a panic too, gives its place back.
+//! Not a limit of its own: the caller passes the limits. Invariant: one count for the whole process,
+//! whatever number of threads accept; a permit that is dropped, by a panic too, gives its place back. The
+//! lock is taken when a connection comes and goes, never for a request.
 
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+use super::ListenerSettings;
+
 /// Counts for the metrics, shared by every listener thread.
 #[derive(Debug, Default)]
 pub struct Connections {
     open: AtomicUsize,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
     refused: AtomicU64,
+    refused_by_address: AtomicU64,
+    floods: AtomicU64,
     parse_errors: AtomicU64,
 }
 
@@ -29,20 +40,46 @@ impl Connections {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// The same because too many of one address were.
+    #[must_use]
+    pub fn refused_by_address(&self) -> u64 {
+        self.refused_by_address.load(Ordering::Relaxed)
+    }
+
+    /// Connections of HTTP/2 closed because of frames or resets beyond the allowance, since the start.
+    #[must_use]
+    pub fn floods(&self) -> u64 {
+        self.floods.load(Ordering::Relaxed)
+    }
+
     /// Requests that were not HTTP (answered 400, 414 or 431 by the parser), since the start.
     #[must_use]
     pub fn parse_errors(&self) -> u64 {
         self.parse_errors.load(Ordering::Relaxed)
     }
 
-    /// Takes a place for one connection, unless `limit` are open.
-    pub(super) fn admit(self: &Arc<Self>, limit: usize) -> Option<Permit> {
-        let permit = Permit(Arc::clone(self));
-        if self.open.fetch_add(1, Ordering::Relaxed) < limit {
-            return Some(permit);
+    /// Takes a place for one connection, unless as many are open as may be, or as many of its address.
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr, limits: &ListenerSettings) -> Option<Permit> {
+        let network = network(peer);
+        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.max_connections {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
         }
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        None
+        let mut by_address = self.by_address.lock();
+        let open = by_address.entry(network).or_default();
+        *open += 1;
+        let within = *open <= limits.max_connections_per_address || limits.trusted_proxies.contains(peer);
+        drop(by_address);
+        let permit = Permit { connections: Arc::clone(self), network };
+        if !within {
+            self.refused_by_address.fetch_add(1, Ordering::Relaxed);
+        }
+        within.then_some(permit)
+    }
+
+    pub(super) fn count_flood(&self) {
+        self.floods.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_parse_error(&self) {
@@ -52,10 +89,64 @@ impl Connections {
 
 /// One open connection.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Connections>);
+pub(super) struct Permit {
+    connections: Arc<Connections>,
+    network: IpAddr,
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.connections.open.fetch_sub(1, Ordering::Relaxed);
+        let mut by_address = self.connections.by_address.lock();
+        if let Some(open) = by_address.get_mut(&self.network) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                by_address.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// What counts as one address: of IPv6 a /64, which one host has for itself.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use super::{Connections, network};
+    use crate::listener::ListenerSettings;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_address_has_its_share_and_gets_it_back() {
+        let limits =
+            ListenerSettings { max_connections: 3, max_connections_per_address: 2, ..Default::default() };
+        let connections = Arc::new(Connections::default());
+        let one = connections.admit(address("192.0.2.1"), &limits);
+        let _two = connections.admit(address("::ffff:192.0.2.1"), &limits).unwrap();
+        assert!(connections.admit(address("192.0.2.1"), &limits).is_none());
+        let _three = connections.admit(address("192.0.2.2"), &limits).unwrap();
+        assert!(connections.admit(address("192.0.2.3"), &limits).is_none());
+        assert_eq!((connections.refused(), connections.refused_by_address()), (1, 1));
+        drop(one);
+        assert!(connections.admit(address("192.0.2.1"), &limits).is_some());
+        assert_eq!(connections.open(), 2);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::ffff:0:0:1")));
+        assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
     }
 }

@@ -17,8 +17,10 @@ use std::task::ready;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
+use tokio::time::Instant;
 
 use super::activity::Activity;
+use super::frames::FrameMeter;
 use super::sniff::Replay;
 
 /// Bytes discarded by one read while lingering. On the stack, so not larger.
@@ -30,6 +32,8 @@ pub(super) struct Conversation<S> {
     stream: S,
     replay: Replay,
     activity: Arc<Activity>,
+    /// HTTP/2 only.
+    meter: Option<FrameMeter>,
     /// The peer will send no more.
     ended: bool,
     /// Bytes still to be discarded at most, once the write side was shut down.
@@ -38,8 +42,21 @@ pub(super) struct Conversation<S> {
 }
 
 impl<S> Conversation<S> {
-    pub(super) fn new(stream: S, replay: Replay, activity: Arc<Activity>, linger_bytes: u64) -> Self {
-        Self { stream, replay, activity, ended: false, lingering: None, linger_bytes }
+    pub(super) fn new(
+        stream: S,
+        replay: Replay,
+        activity: Arc<Activity>,
+        meter: Option<FrameMeter>,
+        linger_bytes: u64,
+    ) -> Self {
+        Self { stream, replay, activity, meter, ended: false, lingering: None, linger_bytes }
+    }
+
+    fn note_write(&mut self, written: &Poll<io::Result<usize>>) {
+        self.activity.note_write(written.is_pending());
+        if let (Some(meter), Poll::Ready(Ok(bytes))) = (&mut self.meter, written) {
+            meter.note_sent(*bytes);
+        }
     }
 }
 
@@ -70,11 +87,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
         if this.replay.read(buffer) {
             return Poll::Ready(Ok(()));
         }
+        if this.activity.is_flooded() {
+            // Whoever polled this looks for it next; nobody needs waking.
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let room = buffer.remaining() > 0;
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             this.activity.note_read();
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            if this.meter.as_mut().is_some_and(|meter| !meter.take(read, Instant::now)) {
+                this.activity.set_flooded();
+            }
         } else if room {
             this.ended = true;
         }
@@ -86,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Conversation<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.activity.note_write(written.is_pending());
+        this.note_write(&written);
         written
     }
 
@@ -97,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Conversation<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.activity.note_write(written.is_pending());
+        this.note_write(&written);
         written
     }
 

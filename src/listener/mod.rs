@@ -11,6 +11,7 @@ mod bind;
 mod connection;
 mod connections;
 mod deadline;
+mod frames;
 mod io;
 mod shared;
 mod sniff;
@@ -31,6 +32,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio::time::timeout_at;
 
+use crate::client::TrustedProxies;
 use crate::drain;
 use shared::Shared;
 
@@ -80,12 +82,24 @@ pub struct ListenerSettings {
     pub drain_timeout: Duration,
     /// Connections open at once in the whole process; more are closed when accepted. Default 10 000.
     pub max_connections: usize,
+    /// The same from one address (of IPv6, one /64). Default 2000.
+    pub max_connections_per_address: usize,
+    /// Whose connections have no limit per address. Default: nobody's.
+    pub trusted_proxies: TrustedProxies,
+    /// Requests on one connection; the last one's answer closes it. Default 10 000.
+    pub max_requests: u32,
     /// Header fields of one request (HTTP/1.1). Default 100.
     pub max_headers: usize,
     /// Bytes of one head. Default 64 KiB. Also bounds what is buffered for one connection.
     pub max_header_bytes: usize,
     /// HTTP/2: streams open at once on one connection. Default 100.
     pub h2_max_streams: u32,
+    /// HTTP/2: streams that a peer may reset at once, or make us reset; the allowance comes back within ten
+    /// seconds. Default 100.
+    pub h2_resets: u32,
+    /// HTTP/2: frames at once that bring no request on; the allowance comes back within ten seconds, and
+    /// what we send pays for window updates. Default 1000.
+    pub h2_control_frames: u32,
     /// HTTP/2: bytes that a stream may send before the handler reads them. Default 64 KiB.
     pub h2_stream_window: u32,
     /// HTTP/2: the same for all streams of a connection together. Default 1 MiB.
@@ -105,9 +119,14 @@ impl Default for ListenerSettings {
             linger_time: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(20),
             max_connections: 10_000,
+            max_connections_per_address: 2000,
+            trusted_proxies: TrustedProxies::default(),
+            max_requests: 10_000,
             max_headers: 100,
             max_header_bytes: 64 * 1024,
             h2_max_streams: 100,
+            h2_resets: 100,
+            h2_control_frames: 1000,
             h2_stream_window: 64 * 1024,
             h2_connection_window: 1024 * 1024,
             h2_ping_interval: Duration::from_secs(20),
@@ -171,7 +190,7 @@ async fn accept<H: Handler>(
             }
         };
         failing = false;
-        let Some(permit) = shared.connections.admit(shared.tuning.now().settings.max_connections) else {
+        let Some(permit) = shared.connections.admit(peer.ip(), &shared.tuning.now().settings) else {
             continue;
         };
         if let Err(error) = stream.set_nodelay(true) {

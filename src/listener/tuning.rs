@@ -73,6 +73,8 @@ fn http2(settings: &ListenerSettings) -> http2::Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX))
         // What h2 itself has by default, said here because it stops a flood of resets (CVE-2023-44487).
         .max_pending_accept_reset_streams(20)
+        // Resets that a peer provokes by faults of its own (MadeYouReset, CVE-2025-8671).
+        .max_local_error_reset_streams(usize::try_from(settings.h2_resets).unwrap_or(usize::MAX))
         .keep_alive_interval(settings.h2_ping_interval)
         .keep_alive_timeout(settings.h2_ping_timeout);
     builder

@@ -144,6 +144,8 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.parse_errors.absolute(ops.connections.parse_errors());
     gauges.connections.set(float(ops.connections.open()));
     gauges.refused_connections.absolute(ops.connections.refused());
+    gauges.refused_by_address.absolute(ops.connections.refused_by_address());
+    gauges.floods.absolute(ops.connections.floods());
     gauges.admin_refused.absolute(ops.refused.total());
     let mut response = ops.metrics.render().into_response();
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

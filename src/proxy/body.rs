@@ -35,6 +35,14 @@ pub struct BodyLimits {
     pub idle: Duration,
 }
 
+impl BodyLimits {
+    /// The same with what a route says of the largest body.
+    #[must_use]
+    pub fn at_most(self, max: Option<u64>) -> Self {
+        Self { max: max.unwrap_or(self.max), ..self }
+    }
+}
+
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {

@@ -11,6 +11,7 @@ pub mod settings;
 pub mod head;
 pub mod path;
 pub mod route;
+pub mod size;
 
 mod forward;
 mod handshake;

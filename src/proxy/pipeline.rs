@@ -114,6 +114,7 @@ impl Proxy {
     ) -> Result<Response<AnswerBody>, Rejection> {
         let (parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
+        settings.head_limits.check(&parts)?;
         let client = settings.trusted_proxies.client(peer, Proto::Http, &parts.headers)?;
         decision.client = client.address();
         let head = head::check(&parts)?;
@@ -136,9 +137,7 @@ impl Proxy {
             Found::NoRoute => return Err(Rejection::NoRoute),
         };
 
-        let mut limits = settings.body_limits;
-        limits.max = route.max_body.unwrap_or(limits.max);
-
+        let limits = settings.body_limits.at_most(route.max_body);
         let (admitted, body, credential_headers) = match Admitted::by_policy(route) {
             Some(admitted) => {
                 body::check_declared(&parts.headers, limits.max)?;

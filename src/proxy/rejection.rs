@@ -14,6 +14,7 @@ use super::body::BodyFault;
 use super::head::HeadFault;
 use super::path::PathFault;
 use super::request_id::RequestId;
+use super::size::SizeFault;
 use super::target_rule::TargetFault;
 use crate::client::ClientFault;
 use crate::credential::CredentialFault;
@@ -35,6 +36,9 @@ const RETRY_AFTER_SECONDS: &str = "5";
 /// Why a request is not forwarded, or why its answer is not the upstream's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
+    /// The head is too large.
+    #[error(transparent)]
+    Size(#[from] SizeFault),
     /// The head can be read in more than one way.
     #[error(transparent)]
     Head(#[from] HeadFault),
@@ -111,6 +115,13 @@ const REQUEST_TIMEOUT: Answer =
     answer(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "The request body did not arrive in time.");
 const TOO_LARGE: Answer =
     answer(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "The request body is over the limit.");
+const TARGET_TOO_LONG: Answer =
+    answer(StatusCode::URI_TOO_LONG, "URI Too Long", "The request target is over the limit.");
+const TOO_MANY_FIELDS: Answer = answer(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "Request Header Fields Too Large",
+    "The request has more header fields than the limit.",
+);
 const EXPECTATION_FAILED: Answer =
     answer(StatusCode::EXPECTATION_FAILED, "Expectation Failed", "The expectation is not known.");
 const BAD_GATEWAY: Answer = answer(
@@ -163,7 +174,8 @@ impl Rejection {
             Self::NoPublicUrl | Self::Internal | Self::Handshake(HandshakeFault::Unprepared) => {
                 Reason::Internal
             }
-            Self::Head(_)
+            Self::Size(_)
+            | Self::Head(_)
             | Self::Client(_)
             | Self::Path(_)
             | Self::NoRoute
@@ -187,6 +199,8 @@ impl Rejection {
             | Self::Client(_)
             | Self::Path(_)
             | Self::Body(BodyFault::Broken) => &BAD_REQUEST,
+            Self::Size(SizeFault::Target) => &TARGET_TOO_LONG,
+            Self::Size(SizeFault::Fields) => &TOO_MANY_FIELDS,
             Self::NoRoute => &NOT_FOUND,
             Self::Absent
             | Self::Credential(_)

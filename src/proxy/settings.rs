@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 
 use super::body::BodyLimits;
 use super::route::{CredentialKind, Table};
+use super::size::HeadLimits;
 use crate::client::TrustedProxies;
 use crate::telemetry::metrics::RouteMeters;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub route_names: Vec<String>,
     /// Metrics of these routes, in the same order.
     pub meters: RouteMeters,
+    /// What bounds a head.
+    pub head_limits: HeadLimits,
     /// What bounds a body where a route does not say otherwise.
     pub body_limits: BodyLimits,
     /// How long the upstream may take to answer where a route does not say otherwise.

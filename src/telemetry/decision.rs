@@ -165,7 +165,10 @@ impl Decision {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Refused,
             StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
             StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Outcome::UpstreamFailed,
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => Outcome::Limited,
+            StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::URI_TOO_LONG
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Outcome::Limited,
             _ => Outcome::Malformed,
         }
     }

@@ -106,6 +106,10 @@ pub struct Gauges {
     pub connections: Gauge,
     /// `countersign_listener_refused_connections_total`
     pub refused_connections: Counter,
+    /// `countersign_listener_refused_connections_by_address_total`
+    pub refused_by_address: Counter,
+    /// `countersign_listener_floods_total`
+    pub floods: Counter,
     /// `countersign_admin_refused_total`
     pub admin_refused: Counter,
 }
@@ -281,6 +285,10 @@ impl Gauges {
             parse_errors: metrics::counter!("countersign_listener_parse_errors_total"),
             connections: metrics::gauge!("countersign_listener_connections"),
             refused_connections: metrics::counter!("countersign_listener_refused_connections_total"),
+            refused_by_address: metrics::counter!(
+                "countersign_listener_refused_connections_by_address_total"
+            ),
+            floods: metrics::counter!("countersign_listener_floods_total"),
             admin_refused: metrics::counter!("countersign_admin_refused_total"),
         }
     }
@@ -328,6 +336,14 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_listener_refused_connections_total",
         "Connections closed at once because limits.connections was reached."
+    );
+    metrics::describe_counter!(
+        "countersign_listener_refused_connections_by_address_total",
+        "Connections closed at once because limits.connections_per_address was reached."
+    );
+    metrics::describe_counter!(
+        "countersign_listener_floods_total",
+        "HTTP/2 connections closed because their frames were beyond the limits."
     );
     metrics::describe_counter!(
         "countersign_admin_refused_total",

@@ -17,6 +17,7 @@ use countersign::keys::sync::Sync;
 use countersign::proxy::body::BodyLimits;
 use countersign::proxy::route::Table;
 use countersign::proxy::settings::{LiveSettings, Settings};
+use countersign::proxy::size::HeadLimits;
 use countersign::readiness::Readiness;
 use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
@@ -61,6 +62,7 @@ pub(crate) fn settings() -> Settings {
         meters: Metrics::new().routes(&route_names),
         routes: Table::new(config.routes).unwrap(),
         route_names,
+        head_limits: HeadLimits { fields: 100, target: 8192 },
         body_limits: BodyLimits {
             max: config.limits.max_body,
             total: config.limits.body_timeout,

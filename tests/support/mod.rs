@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod cut;
 pub(crate) mod fickle;
+pub(crate) mod frames;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod log;

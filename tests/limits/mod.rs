@@ -1,5 +1,9 @@
 //! What a client may cause: bytes, time, memory, and a fault of ours in the middle of its request.
 
+mod connections;
+mod floods;
+mod heads;
+
 use std::sync::Arc;
 
 use serde_json::json;
