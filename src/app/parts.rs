@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{StartError, mapping};
 use crate::admin::seed::{SeedSettings, SeedTask};
 use crate::admin::{self, AdminState, Refused};
@@ -22,6 +24,7 @@ use crate::proxy::budget::Budget;
 use crate::proxy::pipeline::{Proxy, Shared};
 use crate::proxy::route::Table;
 use crate::proxy::settings::LiveSettings;
+use crate::proxy::via::Via;
 use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -205,6 +208,7 @@ impl Parts {
             keys: Arc::clone(&self.ring),
             clock: Arc::clone(&self.clock),
             budget: Arc::clone(&self.budget),
+            via: Via::new(Uuid::new_v4().as_fields().0),
             captures: self.captures.clone(),
             decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics))),
             readiness: Arc::clone(&self.readiness),

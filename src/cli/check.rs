@@ -141,6 +141,7 @@ fn object(loaded: &Loaded, seeded: Option<&(SeedSettings, seed::Checked)>) -> Va
                 "order": index + 1,
                 "name": route.name,
                 "path": route.pattern.as_str(),
+                "pathMode": if route.pattern.is_raw() { "raw" } else { "segments" },
                 "methods": methods(route),
                 "verify": verify(route).map_or_else(|| json!("none"), |kinds| json!(kinds)),
                 "require": require(route),

@@ -38,7 +38,9 @@ pub(super) fn check(reader: &Reader, root: &mut Section<'_>) -> Vec<(usize, Rout
 fn route(reader: &Reader, index: usize, item: Value) -> Option<Route> {
     let mut section = Section::of(reader, format!("routes[{index}]"), Some(item));
     let name = section.required("name", units::name);
-    let pattern = section.required("path", pattern);
+    let raw = section.optional("path_mode", units::word(&[("segments", false), ("raw", true)]));
+    let raw = raw.unwrap_or(false);
+    let pattern = section.required("path", |text| pattern(text, raw));
     let methods = methods(reader, &mut section);
     let kinds = kinds(reader, &mut section);
     let require = section.optional("require", units::word(&[("any", false), ("all", true)]));
@@ -76,8 +78,10 @@ fn route(reader: &Reader, index: usize, item: Value) -> Option<Route> {
     })
 }
 
-fn pattern(raw: &Raw<'_>) -> Result<Pattern, Expected> {
-    Pattern::parse(raw.text().unwrap_or_default()).map_err(|fault| Expected::new(fault.to_string()))
+fn pattern(text: &Raw<'_>, raw: bool) -> Result<Pattern, Expected> {
+    let text = text.text().unwrap_or_default();
+    let parsed = if raw { Pattern::parse_raw(text) } else { Pattern::parse(text) };
+    parsed.map_err(|fault| Expected::new(fault.to_string()))
 }
 
 /// The methods: `Some(None)` = every one, `None` = faulty.

@@ -3,12 +3,14 @@
 //! Not a parser: hyper has parsed it (RFC 9112). This refuses what hyper lets through and another parser
 //! might read differently. Invariants: one framing, one host, one target, and all of them plain.
 //!
-//! RFC 9112 §3.2 (Host), §3.2.2 (absolute-form), §6.1 (Transfer-Encoding), RFC 9110 §10.1.1 (Expect).
+//! RFC 9112 §3.2 (Host), §3.2.2 (absolute-form), §6.1 (Transfer-Encoding), §6.3 (Content-Length), RFC 9110 §10.1.1 (Expect).
 
-use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Version};
+
+use super::max_forwards;
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +27,12 @@ pub enum HeadFault {
     /// Anything but exactly one `chunked`.
     #[error("the transfer coding is not exactly one chunked")]
     TransferEncoding,
+    /// Repeated, or no number. hyper has seen to it in HTTP/1.1; nobody has in HTTP/2.
+    #[error("the Content-Length header is repeated or no number")]
+    ContentLength,
+    /// `Max-Forwards` that is repeated or no number, where it counts.
+    #[error("the Max-Forwards header is repeated or no number")]
+    MaxForwards,
     /// An expectation other than `100-continue`.
     #[error("the expectation is not known")]
     Expectation,
@@ -35,6 +43,8 @@ pub enum HeadFault {
 pub struct CheckedHead {
     /// Host and port as received: what goes upstream as `Host`.
     pub host: HeaderValue,
+    /// How many hops are left, where the method counts them.
+    pub max_forwards: Option<u64>,
 }
 
 /// Checks method, target, host, framing and expectation.
@@ -53,9 +63,10 @@ pub fn check(parts: &Parts) -> Result<CheckedHead, HeadFault> {
         return Err(HeadFault::Target);
     }
     check_transfer_encoding(parts.version, &parts.headers)?;
+    check_content_length(&parts.headers)?;
     check_expectation(&parts.headers)?;
     let host = check_host(parts)?;
-    Ok(CheckedHead { host })
+    Ok(CheckedHead { host, max_forwards: max_forwards::read(parts)? })
 }
 
 fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), HeadFault> {
@@ -70,6 +81,19 @@ fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), 
         }
         _ => Err(HeadFault::TransferEncoding),
     }
+}
+
+fn check_content_length(headers: &HeaderMap) -> Result<(), HeadFault> {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) if is_number(length.as_bytes()) => Ok(()),
+        _ => Err(HeadFault::ContentLength),
+    }
+}
+
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), HeadFault> {

@@ -10,8 +10,9 @@ use http::header::{
 };
 use smallvec::SmallVec;
 
-/// Names that only we may set, or that carry a credential, with `-` for every separator.
-const RESERVED: [&str; 7] = [
+/// Names that only we or proxies before us may set, or that carry a credential, with `-` for every separator. The
+/// last three are for applications that take a path or a proxy from a header: what was judged is what they get.
+const RESERVED: [&str; 10] = [
     "x-api-key",
     "x-workspace-id",
     "x-webhook-key-id",
@@ -19,7 +20,13 @@ const RESERVED: [&str; 7] = [
     "forwarded",
     "x-real-ip",
     "x-forwarded",
+    "x-original-url",
+    "x-rewrite-url",
+    "proxy",
 ];
+
+/// Names that say where a message ends or whom it is for, which an application may read out of another spelling.
+const FRAMING: [&str; 4] = ["transfer-encoding", "content-length", "content-type", "keep-alive"];
 
 /// Beginnings of names that only we may set.
 const RESERVED_PREFIXES: [&str; 2] = ["countersign-", "x-forwarded-"];
@@ -82,6 +89,7 @@ fn is_hop_by_hop(name: &str) -> bool {
             | "proxy-connection"
             | "proxy-authorization"
             | "proxy-authenticate"
+            | "http2-settings"
     )
 }
 
@@ -100,7 +108,11 @@ fn add_named(headers: &HeaderMap, going: &mut SmallVec<[HeaderName; 8]>) {
 }
 
 fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|reserved| is_same(name, reserved))
+    // Most names have no separator but `-`, and then only the name itself is meant.
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    }
+    RESERVED.iter().chain(&FRAMING).any(|reserved| is_same(name, reserved))
         || RESERVED_PREFIXES.iter().any(|prefix| starts_with(name, prefix))
 }
 
@@ -154,6 +166,12 @@ mod tests {
             "x_forwarded_for",
             "Forwarded",
             "X-Real_IP",
+            "X-Original-URL",
+            "X_Rewrite_URL",
+            "Proxy",
+            "Content_Length",
+            "Transfer_Encoding",
+            "transfer.encoding",
         ] {
             let mut map = headers(&[(name, "forged"), ("accept", "*/*")]);
             strip_request(&mut map, &[]);

@@ -9,6 +9,7 @@ pub mod pipeline;
 pub mod settings;
 
 pub mod head;
+pub mod max_forwards;
 pub mod path;
 pub mod route;
 pub mod size;
@@ -22,6 +23,7 @@ pub mod target_rule;
 
 pub mod headers;
 pub mod rejection;
+pub mod via;
 
 pub mod answer;
 pub mod budget;

@@ -20,12 +20,13 @@ use super::body::{self, BodyFault, BodyLimits, Buffered, ForwardBody, Streamed};
 use super::budget::Budget;
 use super::handshake::{self, Opening, Settled};
 use super::judge::{Judged, Judgement, judge};
-use super::path::CheckedPath;
+use super::path::Path;
 use super::rejection::{REQUEST_ID, Rejection};
 use super::request_id::RequestId;
 use super::route::{Found, Route};
 use super::settings::{LiveSettings, Settings};
-use super::{head, headers};
+use super::via::Via;
+use super::{head, headers, max_forwards};
 use crate::client::{Client, Proto};
 use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
@@ -49,6 +50,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Body bytes in flight, process-wide.
     pub budget: Arc<Budget>,
+    /// What we are called to the next hop.
+    pub via: Via,
     /// Where secrets go that senders hand over in handshakes.
     pub captures: Captures,
     /// Where decisions are recorded.
@@ -70,7 +73,7 @@ impl Handler for Proxy {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
         let begun = self.shared.clock.moment();
         let id = RequestId::new(begun.wall);
-        let is_http1 = request.version() < Version::HTTP_2;
+        let version = request.version();
         let settings = self.shared.settings.load();
         let mut decision = Decision::new(id.clone(), peer.ip());
         let conduct = self.conduct(request, peer.ip(), begun, &settings, &id, &mut decision);
@@ -78,16 +81,16 @@ impl Handler for Proxy {
             self.shared.decisions.record_panic();
             Err(Rejection::Internal)
         });
+        // While draining the port is about to close: the client should send nothing more on this connection.
+        let mut ends = self.shared.readiness.is_draining();
         let mut response = outcome.unwrap_or_else(|rejection| {
             decision.refuse(&rejection);
+            ends |= rejection.ends_connection();
             rejection.respond(&id, decision.reject_status)
         });
-        let is_cut = matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending;
-        if is_http1 && (is_cut || self.shared.readiness.is_draining()) {
-            // The rest of the body is not read, or the port is about to close: tell the client that the connection
-            // ends, so that it sends nothing more on it.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        // Nor where the rest of a body is not read.
+        ends |= matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending;
+        end_connection(&mut response, version, ends);
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
         let elapsed = self.shared.clock.monotonic().saturating_duration_since(begun.monotonic);
         self.shared.decisions.record(&decision, &settings.meters, response.status(), begun.wall, elapsed);
@@ -112,13 +115,16 @@ impl Proxy {
         id: &RequestId,
         decision: &mut Decision,
     ) -> Result<Response<AnswerBody>, Rejection> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
         settings.head_limits.check(&parts)?;
         let client = settings.trusted_proxies.client(peer, Proto::Http, &parts.headers)?;
         decision.client = client.address();
         let head = head::check(&parts)?;
-        let path = CheckedPath::parse(parts.uri.path())?;
+        if self.shared.via.has_seen(&parts.headers) {
+            return Err(Rejection::Loop);
+        }
+        let path = Path::parse(parts.uri.path(), settings.routes.takes_raw())?;
         let url = url(settings, &parts);
         let facts = facts(&parts, url.as_deref(), client.address(), begun);
         let keys = self.shared.keys.at(begun);
@@ -128,14 +134,7 @@ impl Proxy {
         {
             return Ok(answered(answer, decision));
         }
-        let (route, integration) = match matched.found {
-            Found::Route { index, route, integration } => {
-                decision.route = Some(index);
-                (route, integration)
-            }
-            Found::MethodNotAllowed(allowed) => return Err(Rejection::MethodNotAllowed(allowed)),
-            Found::NoRoute => return Err(Rejection::NoRoute),
-        };
+        let (route, integration) = decided(matched.found, decision)?;
 
         let limits = settings.body_limits.at_most(route.max_body);
         let (admitted, body, credential_headers) = match Admitted::by_policy(route) {
@@ -179,7 +178,12 @@ impl Proxy {
             }
         };
 
-        let outbound = outbound(parts, head.host, &credential_headers, body, client, id);
+        if let Some(answer) = max_forwards::spend(&mut parts.headers, head.max_forwards, admitted.route()) {
+            decision.answer("OPTIONS that may go no further");
+            return Ok(answer);
+        }
+        let via = self.shared.via.value(parts.version);
+        let outbound = outbound(parts, head.host, &credential_headers, body, (client, via), id);
         pin!(self.send_on(admitted, outbound, settings.response_timeout)).await
     }
 }
@@ -246,7 +250,7 @@ fn outbound(
     host: HeaderValue,
     credential_headers: &[HeaderName],
     body: ForwardBody,
-    client: Client,
+    (client, via): (Client, HeaderValue),
     id: &RequestId,
 ) -> Outbound {
     let mut header_map = parts.headers;
@@ -257,7 +261,7 @@ fn outbound(
     Outbound {
         method: parts.method,
         target: parts.uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/")),
-        version: parts.version,
+        via,
         headers: header_map,
         host,
         client,
@@ -266,9 +270,37 @@ fn outbound(
     }
 }
 
+/// The route that decides, with the integration that the path names.
+fn decided<'t, 'p>(
+    found: Found<'t, 'p>,
+    decision: &mut Decision,
+) -> Result<(&'t Arc<Route>, Option<&'p str>), Rejection> {
+    match found {
+        Found::Route { index, route, integration } => {
+            decision.route = Some(index);
+            Ok((route, integration))
+        }
+        Found::MethodNotAllowed(allowed) => Err(Rejection::MethodNotAllowed(allowed)),
+        Found::NoRoute => Err(Rejection::NoRoute),
+        Found::Ambiguous(fault) => Err(fault.into()),
+    }
+}
+
+/// Tells an HTTP/1.1 client that the connection ends where it does. One of HTTP/1.0 gets no second answer
+/// (RFC 9112 §9.3), and HTTP/2 has no such header.
+fn end_connection(response: &mut Response<AnswerBody>, version: Version, ends: bool) {
+    match version {
+        Version::HTTP_10 => *response.version_mut() = Version::HTTP_10,
+        Version::HTTP_11 if ends => {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+}
+
 /// A handshake's answer; nothing is forwarded.
 fn answered(answer: Answer, decision: &mut Decision) -> Response<AnswerBody> {
-    decision.answer();
+    decision.answer("handshake");
     handshake::respond(answer)
 }
 

@@ -45,6 +45,9 @@ pub enum Rejection {
     /// Trusted proxies do not say clearly who the client is.
     #[error(transparent)]
     Client(#[from] ClientFault),
+    /// It came from here: the upstream leads back to us.
+    #[error("the request has been here before: its way leads in a circle")]
+    Loop,
     /// The path can be read in more than one way.
     #[error(transparent)]
     Path(#[from] PathFault),
@@ -177,12 +180,19 @@ impl Rejection {
             Self::Size(_)
             | Self::Head(_)
             | Self::Client(_)
+            | Self::Loop
             | Self::Path(_)
             | Self::NoRoute
             | Self::MethodNotAllowed(_)
             | Self::Body(_)
             | Self::Upstream(_) => return None,
         })
+    }
+
+    /// Whether nobody can tell where the next request begins, so that the connection ends (RFC 9112 §6.3).
+    #[must_use]
+    pub fn ends_connection(&self) -> bool {
+        matches!(self, Self::Head(_))
     }
 
     /// The status that the client gets.
@@ -195,7 +205,13 @@ impl Rejection {
         match self {
             Self::Head(HeadFault::Method) | Self::MethodNotAllowed(_) => &METHOD_NOT_ALLOWED,
             Self::Head(HeadFault::Expectation) => &EXPECTATION_FAILED,
-            Self::Head(HeadFault::Target | HeadFault::Host | HeadFault::TransferEncoding)
+            Self::Head(
+                HeadFault::Target
+                | HeadFault::Host
+                | HeadFault::TransferEncoding
+                | HeadFault::ContentLength
+                | HeadFault::MaxForwards,
+            )
             | Self::Client(_)
             | Self::Path(_)
             | Self::Body(BodyFault::Broken) => &BAD_REQUEST,
@@ -222,7 +238,7 @@ impl Rejection {
                 BodyFault::Broken => &BAD_REQUEST,
                 BodyFault::OverBudget => &UNAVAILABLE,
             },
-            Self::Upstream(UpstreamError::Connect | UpstreamError::Broken) => &BAD_GATEWAY,
+            Self::Upstream(UpstreamError::Connect | UpstreamError::Broken) | Self::Loop => &BAD_GATEWAY,
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
             | Self::Guard(GuardError::Keys(_))
             | Self::Body(BodyFault::OverBudget)

@@ -56,7 +56,7 @@ pub struct Decision {
     /// Records verified by a value that a rotation replaced, where that is to be logged.
     behind: Vec<Subject>,
     admitted: bool,
-    answered: bool,
+    answered: Option<&'static str>,
 }
 
 /// Records decisions: counters in full, log lines at a bounded rate.
@@ -84,7 +84,7 @@ impl Decision {
             verified: SmallVec::new(),
             behind: Vec::new(),
             admitted: false,
-            answered: false,
+            answered: None,
         }
     }
 
@@ -124,9 +124,9 @@ impl Decision {
         }
     }
 
-    /// It was a handshake, and is answered.
-    pub fn answer(&mut self) {
-        self.answered = true;
+    /// It is answered here: a handshake, or `what` it was.
+    pub fn answer(&mut self, what: &'static str) {
+        self.answered = Some(what);
     }
 
     /// It is refused, or has no answer.
@@ -159,7 +159,7 @@ impl Decision {
 
     fn outcome(&self) -> Outcome {
         let Some(rejection) = &self.rejection else {
-            return if self.answered { Outcome::Answered } else { Outcome::Forwarded };
+            return if self.answered.is_some() { Outcome::Answered } else { Outcome::Forwarded };
         };
         match rejection.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Refused,
@@ -211,8 +211,10 @@ impl Decisions {
         for subject in &decision.behind {
             log_behind(decision, route, subject);
         }
-        if decision.answered && self.may_log(now.seconds()) {
-            log_handshake(decision, route);
+        if let Some(what) = decision.answered
+            && self.may_log(now.seconds())
+        {
+            log_answered(decision, route, what);
         }
         let Some(rejection) = &decision.rejection else { return };
         if let Rejection::Upstream(error) = rejection {
@@ -239,7 +241,7 @@ impl Decisions {
     }
 }
 
-fn log_handshake(decision: &Decision, route: &str) {
+fn log_answered(decision: &Decision, route: &str, what: &'static str) {
     let integration = match &decision.who {
         Who::Integration(entry) => Some(entry.record.name.as_str()),
         Who::Unknown | Who::Key(_) => None,
@@ -251,7 +253,7 @@ fn log_handshake(decision: &Decision, route: &str) {
         route,
         integration,
         secret = decision.secret().map(Which::name),
-        "handshake answered"
+        "{what} answered"
     );
 }
 

@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HeaderMap, HeaderName, VIA};
-use http::{HeaderValue, Version};
+use http::HeaderValue;
+use http::header::{FORWARDED, HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
 use crate::client::{Client, Proto};
@@ -89,16 +89,9 @@ fn set_lists(headers: &mut HeaderMap, credentials: &AuthenticSet) {
     }
 }
 
-/// Sets what a proxy says of the hop before it: `Via` (RFC 9110 §7.6.3), `Forwarded` (RFC 7239) and
-/// `X-Forwarded-*`. They name the client alone and not the proxies between, so that an application finds the same
+/// Sets what a proxy says of the hop before it: `Forwarded` (RFC 7239) and `X-Forwarded-*`. They name the client alone and not the proxies between, so that an application finds the same
 /// address from whichever end it reads.
-pub fn set_hop(headers: &mut HeaderMap, version: Version, client: &Client, host: &HeaderValue) {
-    let via = match version {
-        Version::HTTP_2 => HeaderValue::from_static("2 countersign"),
-        Version::HTTP_10 => HeaderValue::from_static("1.0 countersign"),
-        _ => HeaderValue::from_static("1.1 countersign"),
-    };
-    headers.append(VIA, via);
+pub fn set_hop(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
     let host = client.host().unwrap_or(host);
     let address = address_text(client.address());
     if let Some(forwarded) = forwarded_value(client, &address, host) {
@@ -158,7 +151,7 @@ fn bool_value(value: bool) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Version};
+    use http::{HeaderMap, HeaderValue};
 
     use super::set_hop;
     use crate::client::{Client, Proto};
@@ -166,7 +159,7 @@ mod tests {
     fn told(address: &str, proto: Proto) -> (String, String) {
         let mut headers = HeaderMap::new();
         let client = Client::of_peer(address.parse().unwrap(), proto);
-        set_hop(&mut headers, Version::HTTP_11, &client, &HeaderValue::from_static("a:80"));
+        set_hop(&mut headers, &client, &HeaderValue::from_static("a:80"));
         let text = |name: &str| headers[name].to_str().unwrap().to_owned();
         assert_eq!(
             (text("x-forwarded-proto").as_str(), text("x-forwarded-host").as_str()),

@@ -13,9 +13,10 @@ use std::error::Error as StdError;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, VIA};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
@@ -40,8 +41,8 @@ pub struct Outbound {
     pub method: Method,
     /// Path and query as received.
     pub target: PathAndQuery,
-    /// HTTP version that the client spoke, for `Via`.
-    pub version: Version,
+    /// What is added to `Via`.
+    pub via: HeaderValue,
     /// What is left of the client's headers.
     pub headers: HeaderMap,
     /// Host and port as received.
@@ -156,13 +157,27 @@ fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
     // Growing once costs less than growing twice, with every header moved each time.
     headers.reserve(identity::MOST);
     identity::set(&mut headers, admitted, &outbound.request_id);
-    identity::set_hop(&mut headers, outbound.version, &outbound.client, &outbound.host);
+    headers.append(VIA, outbound.via);
+    identity::set_hop(&mut headers, &outbound.client, &outbound.host);
     headers.insert(HOST, outbound.host);
+    set_length(&mut headers, &outbound.body);
     let mut request = Request::new(outbound.body);
     *request.method_mut() = outbound.method;
     *request.uri_mut() = Uri::from(outbound.target);
     *request.headers_mut() = headers;
     request
+}
+
+/// A length that the client stated is stated anew, as that of the body that goes up. hyper would send a header's
+/// word on, for a body that is none as well (RFC 9110 §8.6).
+fn set_length(headers: &mut HeaderMap, body: &ForwardBody) {
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return;
+    }
+    match body.size_hint().exact() {
+        Some(length) => headers.insert(CONTENT_LENGTH, HeaderValue::from(length)),
+        None => headers.remove(CONTENT_LENGTH),
+    };
 }
 
 /// A fault of the client's body is told apart from one of the upstream, so that each gets its own status.

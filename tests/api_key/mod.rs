@@ -46,7 +46,7 @@ fn plain(answer: &Answer) -> (Vec<(String, String)>, String) {
 }
 
 #[test]
-fn a_valid_key_passes_and_goes_no_further() {
+fn a11_a_valid_key_passes_and_goes_no_further() {
     let (sidecar, key) = with_key();
     let call = Call::post("/orders?page=2&page=3", "{}")
         .header("X-API-Key", &key.api_key)
@@ -82,7 +82,7 @@ fn the_request_id_is_the_same_for_the_client_and_the_application() {
 }
 
 #[test]
-fn every_refusal_is_the_same_but_for_its_id() {
+fn a01_a19_every_refusal_is_the_same_but_for_its_id() {
     let (sidecar, key) = with_key();
     let own = key.api_key.as_str();
     let other = sidecar.key(&key.workspace, json!({ "name": "other" })).api_key;
@@ -132,7 +132,7 @@ fn every_refusal_is_the_same_but_for_its_id() {
 }
 
 #[test]
-fn a_key_that_is_no_text_is_refused() {
+fn a09_a_key_that_is_no_text_is_refused() {
     let (sidecar, _) = with_key();
     for value in [b"\xff\xfe".as_slice(), b"wk_\x80", "wk_é".as_bytes()] {
         let mut connection = crate::support::http::Connection::open(sidecar.traffic());
@@ -183,7 +183,7 @@ fn the_applications_own_authorization_passes_beside_a_key() {
 }
 
 #[test]
-fn a_key_opens_only_the_routes_that_it_is_for() {
+fn a10_a_key_opens_only_the_routes_that_it_is_for() {
     let sidecar = Sidecar::builder().config(BEARER).start();
     let workspace = sidecar.workspace("tenant");
     let key = sidecar.key(&workspace, json!({ "routes": ["bearer"] }));
@@ -196,7 +196,7 @@ fn a_key_opens_only_the_routes_that_it_is_for() {
 }
 
 #[test]
-fn a_key_never_opens_an_integrations_route() {
+fn a10_a_key_never_opens_an_integrations_route() {
     let (sidecar, key) = with_key();
     sidecar.integration(json!({ "name": "hook" }));
     let call = Call::post("/webhooks/hook", "{}").header("X-API-Key", &key.api_key);

@@ -183,6 +183,11 @@ fn a_route_that_contradicts_itself_is_a_fault() {
     let with = |line: &str| Given::file(&format!("[[routes]]\nname = \"a\"\npath = \"/a\"\n{line}\n"));
     for (line, expected) in [
         ("verify = []", "routes[0].verify = a list: expected \"none\", or a list"),
+        ("verify = \"none\"\npath_mode = \"prefix\"", "routes[0].path_mode = \"prefix\": expected one of"),
+        (
+            "verify = [\"integration\"]\npath_mode = \"raw\"",
+            "routes[0].path = \"/a\": expected \"{integration}\" as a segment",
+        ),
         ("verify = \"open\"", "routes[0].verify = \"open\": expected \"none\", or a list"),
         ("verify = \"api-key\"", "routes[0].verify = \"api-key\": expected \"none\", or a list"),
         (

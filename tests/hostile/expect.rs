@@ -11,7 +11,7 @@ fn expecting(call: Call, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn without_a_credential_the_answer_comes_without_a_100() {
+fn h14_without_a_credential_the_answer_comes_without_a_100() {
     let (sidecar, _) = open();
     sidecar.integration(json!({ "name": "hook" }));
     for target in ["/in", "/webhooks/hook", "/webhooks/unknown"] {
@@ -25,7 +25,7 @@ fn without_a_credential_the_answer_comes_without_a_100() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_not_asked_for() {
+fn h14_a_body_over_the_limit_is_not_asked_for() {
     let (sidecar, key) = open();
     let mut connection = Connection::open(sidecar.traffic());
     let call = Call::new("POST", "/in").header("X-API-Key", &key.api_key);
@@ -36,7 +36,7 @@ fn a_body_over_the_limit_is_not_asked_for() {
 }
 
 #[test]
-fn with_a_good_head_the_body_is_asked_for() {
+fn h14_with_a_good_head_the_body_is_asked_for() {
     let (sidecar, key) = open();
     let hook = sidecar.integration(json!({ "name": "hook" }));
     let by_key = Call::new("POST", "/in").header("X-API-Key", &key.api_key);
@@ -55,7 +55,7 @@ fn with_a_good_head_the_body_is_asked_for() {
 }
 
 #[test]
-fn another_expectation_is_not_met() {
+fn h14_another_expectation_is_not_met() {
     let (sidecar, key) = open();
     for value in ["tea", "200-ok", "100-continue, tea", "", "100-continue\r\nExpect: tea"] {
         for target in ["/in", "/public/a"] {

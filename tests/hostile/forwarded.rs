@@ -22,7 +22,7 @@ fn told(seen: &crate::support::upstream::Seen) -> [String; 4] {
 }
 
 #[test]
-fn p05_a_stranger_s_word_about_itself_is_overwritten() {
+fn p05_a_strangers_word_about_itself_is_overwritten() {
     let (sidecar, _) = open();
     let hops: Vec<String> = (0..20).map(|n| format!("203.0.113.{n}")).collect();
     for chain in ["192.0.2.1", "127.0.0.1", "::ffff:10.0.0.1", &hops.join(", "), "unknown", ""] {
@@ -44,7 +44,7 @@ fn p05_a_stranger_s_word_about_itself_is_overwritten() {
 }
 
 #[test]
-fn p05_a_trusted_proxy_s_word_reaches_one_hop() {
+fn p05_a_trusted_proxys_word_reaches_one_hop() {
     let sidecar = behind();
     let seen = sidecar.passes(
         &Call::get("/public/a")

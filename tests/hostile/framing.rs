@@ -52,7 +52,7 @@ fn one_chunked_in_any_case_is_forwarded_as_one_chunked() {
 }
 
 #[test]
-fn a_transfer_coding_in_http_1_0_is_refused() {
+fn h11_a_transfer_coding_in_http_1_0_is_refused() {
     let (sidecar, key) = open();
     for coding in ["chunked", "gzip"] {
         let bytes = format!(
@@ -81,7 +81,7 @@ fn both_framings(headers: &str) -> [String; 2] {
 }
 
 #[test]
-fn both_framings_without_a_credential_reach_nobody() {
+fn h01_both_framings_without_a_credential_reach_nobody() {
     let (sidecar, _) = open();
     for bytes in both_framings("") {
         let (answer, mut connection) = raw(&sidecar, bytes);
@@ -92,7 +92,7 @@ fn both_framings_without_a_credential_reach_nobody() {
 }
 
 #[test]
-fn both_framings_with_a_credential_become_one_request_with_one_framing() {
+fn h01_both_framings_become_one_request_with_one_framing() {
     let (sidecar, key) = open();
     for bytes in both_framings(&format!("X-API-Key: {}\r\n", key.api_key)) {
         let from = sidecar.upstream.raw().len();
@@ -171,7 +171,7 @@ fn broken_chunks_never_become_a_request() {
 }
 
 #[test]
-fn a_body_without_a_framing_is_no_body() {
+fn h11_a_body_without_a_framing_is_no_body() {
     let (sidecar, key) = open();
     let head = format!("POST /in HTTP/1.0\r\nHost: a\r\nX-API-Key: {}\r\n\r\nnot a body", key.api_key);
     let (answer, mut connection) = raw(&sidecar, head);

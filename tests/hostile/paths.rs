@@ -70,7 +70,7 @@ fn a_raw_control_character_in_a_path_is_refused() {
 }
 
 #[test]
-fn a_query_never_chooses_a_route() {
+fn p08_a_query_never_chooses_a_route() {
     let (sidecar, _) = open();
     for target in ["/secret?/public/a", "/?path=/public/a", "/secret?/../public/a", "/secret%3f/public/a"] {
         let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -84,7 +84,7 @@ fn a_query_never_chooses_a_route() {
 }
 
 #[test]
-fn a_path_and_query_that_pass_go_up_byte_by_byte() {
+fn p10_a_path_and_query_that_pass_go_up_byte_by_byte() {
     let (sidecar, key) = open();
     for target in [
         "/public/%41%62c?x=%2f..%2f&y=//&z=;\\",

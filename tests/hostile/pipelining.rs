@@ -4,7 +4,7 @@ use super::open;
 use crate::support::http::{Call, Connection};
 
 #[test]
-fn a_hundred_pipelined_requests_are_answered_in_order() {
+fn h18_a_hundred_pipelined_requests_are_answered_in_order() {
     let (sidecar, key) = open();
     let mut bytes = Vec::new();
     for n in 0..100 {
@@ -23,7 +23,7 @@ fn a_hundred_pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn a_key_that_is_revoked_midway_is_refused_from_then_on() {
+fn a20_a_key_that_is_revoked_midway_is_refused_from_then_on() {
     let (sidecar, key) = open();
     let request = Call::post("/in", "body").header("X-API-Key", &key.api_key).bytes();
     let mut connection = Connection::open(sidecar.traffic());
@@ -40,7 +40,7 @@ fn a_key_that_is_revoked_midway_is_refused_from_then_on() {
 }
 
 #[test]
-fn a_valid_request_lends_nothing_to_the_one_behind_it() {
+fn a20_a_valid_request_lends_nothing_to_the_one_behind_it() {
     let (sidecar, key) = open();
     let hook = sidecar.integration(serde_json::json!({ "name": "hook" }));
     let signature = crate::support::mac::hmac_hex(&hook, &[b"body"]);

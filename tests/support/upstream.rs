@@ -48,6 +48,12 @@ impl Seen {
     }
 }
 
+/// Whether this is what a sidecar adds to `Via` for a client of this version.
+pub(crate) fn is_via(value: &str, version: &str) -> bool {
+    let name = value.strip_prefix(version).and_then(|rest| rest.strip_prefix(" countersign-"));
+    name.is_some_and(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// What it does with a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Manner {

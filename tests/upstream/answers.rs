@@ -11,7 +11,7 @@ use crate::support::refusal::assert_problem;
 use crate::support::upstream::{Manner, Seen};
 
 #[test]
-fn an_answer_that_is_not_http_is_a_502() {
+fn h21_an_answer_that_is_not_http_is_a_502() {
     for answer in [
         b"garbage\r\n\r\n".as_slice(),
         b"HTTP/1.1 abc OK\r\n\r\n",
@@ -23,6 +23,8 @@ fn an_answer_that_is_not_http_is_a_502() {
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A : a\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-A: a\r\n",
         b"HTTP/1.1 200",
         b"",
@@ -36,7 +38,7 @@ fn an_answer_that_is_not_http_is_a_502() {
 }
 
 #[test]
-fn a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
+fn h21_a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
     let (sidecar, key) = with(Manner::RawOpen(
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nstray",
     ));
@@ -108,7 +110,7 @@ fn with_headers(_: &Seen) -> Response<&'static str> {
 }
 
 #[test]
-fn an_answer_comes_back_with_its_headers_but_those_of_the_hop_and_ours() {
+fn p13_p18_an_answer_comes_back_with_its_headers_but_those_of_the_hop_and_ours() {
     let (sidecar, key) = with(Manner::Answers(with_headers));
     let answer = sidecar.send(&get(&key));
     assert_eq!((answer.status, answer.text().as_str()), (418, "a teapot"));
@@ -178,7 +180,7 @@ fn by_path(seen: &Seen) -> Response<&'static str> {
 }
 
 #[test]
-fn answers_without_a_body_have_none_and_the_next_is_whole() {
+fn h26_answers_without_a_body_have_none_and_the_next_is_whole() {
     let (sidecar, key) = with(Manner::Answers(by_path));
     let mut connection = Connection::open(sidecar.traffic());
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 404), ("GET", 200)] {
@@ -189,12 +191,15 @@ fn answers_without_a_body_have_none_and_the_next_is_whole() {
         assert_eq!(answer.header("etag"), Some("\"x\""));
         let expected = if (method, status) == ("GET", 200) { "body" } else { "" };
         assert_eq!(answer.text(), expected, "{method} {status}");
+        if status == 204 {
+            assert_eq!((answer.header("content-length"), answer.header("transfer-encoding")), (None, None));
+        }
     }
     assert_eq!(sidecar.upstream.connections(), 1);
 }
 
 #[test]
-fn stray_bytes_after_an_answer_reach_nobody() {
+fn h26_stray_bytes_after_an_answer_reach_nobody() {
     for (method, answer) in [
         ("GET", b"HTTP/1.1 204 No Content\r\n\r\nstray".as_slice()),
         ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nstray"),

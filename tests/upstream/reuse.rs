@@ -32,7 +32,7 @@ fn refusals_open_no_connection() {
 }
 
 #[test]
-fn a_connection_that_the_application_closed_is_replaced_unseen() {
+fn h23_a_connection_that_the_application_closed_is_replaced_unseen() {
     let (sidecar, key) =
         with(Manner::Answers(|_| Response::builder().header("Connection", "close").body("bye").unwrap()));
     let mut connection = Connection::open(sidecar.traffic());

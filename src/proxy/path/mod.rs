@@ -9,7 +9,11 @@
 //! - it has at most [`MAX_SEGMENTS`] segments, and one trailing slash means the same as none;
 //! - a path without `%` is borrowed: checking and splitting it allocates nothing.
 
+mod raw;
+
 use std::borrow::Cow;
+
+pub use raw::RawPath;
 
 /// The most segments that a path may have.
 pub const MAX_SEGMENTS: usize = 128;
@@ -61,6 +65,7 @@ pub enum PathFault {
 /// A path that every parser reads in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedPath<'p> {
+    written: &'p str,
     /// The whole path, decoded once. No escape hid a slash, so splitting it gives the decoded segments.
     decoded: Cow<'p, str>,
 }
@@ -80,7 +85,13 @@ impl<'p> CheckedPath<'p> {
             check_decoded(path, &decoded)?;
         }
         check_segments(&decoded)?;
-        Ok(Self { decoded })
+        Ok(Self { written: path, decoded })
+    }
+
+    /// As received.
+    #[must_use]
+    pub fn as_str(&self) -> &'p str {
+        self.written
     }
 
     /// The decoded segments, in order. `/` has none; `/a/` has the same one as `/a`.
@@ -120,8 +131,8 @@ fn check_segments(decoded: &str) -> Result<(), PathFault> {
         if segment.is_empty() {
             return Err(PathFault::EmptySegment);
         }
-        // Some file systems trim blanks, so `..%20` is a dot segment there.
-        if matches!(segment.trim(), "." | "..") {
+        // Some file systems trim blanks, so `..%20` is a dot segment there; `..%3F` is one to whoever decodes first.
+        if matches!(segment.split(['?', '#']).next().unwrap_or(segment).trim(), "." | "..") {
             return Err(PathFault::DotSegment);
         }
     }
@@ -196,6 +207,38 @@ fn hex(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
+    }
+}
+
+/// A path as far as any route may take it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Path<'p> {
+    /// Every parser reads it in the same way.
+    Plain(CheckedPath<'p>),
+    /// Only for routes with `path_mode = "raw"`; anywhere else it is refused for this fault.
+    Raw(RawPath<'p>, PathFault),
+}
+
+impl<'p> Path<'p> {
+    /// Judges the path part of a target (no query), as received. Where `raw` is false, no route takes raw paths.
+    ///
+    /// # Errors
+    /// The fault for which it is refused whatever the routes.
+    pub fn parse(path: &'p str, raw: bool) -> Result<Self, PathFault> {
+        match CheckedPath::parse(path) {
+            Ok(checked) => Ok(Self::Plain(checked)),
+            Err(fault) if raw => Ok(Self::Raw(RawPath::parse(path)?, fault)),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// As received.
+    #[must_use]
+    pub fn as_str(&self) -> &'p str {
+        match self {
+            Self::Plain(checked) => checked.as_str(),
+            Self::Raw(raw, _) => raw.as_str(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{CheckedPath, MAX_SEGMENTS, PathFault};
+use super::{CheckedPath, MAX_SEGMENTS, Path, PathFault, RawPath};
 
 fn segments(path: &str) -> Result<Vec<String>, PathFault> {
     Ok(CheckedPath::parse(path)?.segments().map(str::to_owned).collect())
@@ -29,6 +29,8 @@ const HOSTILE: &[(&str, PathFault)] = &[
     ("/a/..%20/b", PathFault::DotSegment),
     ("/a/%20./b", PathFault::DotSegment),
     ("/a/%C2%A0../b", PathFault::DotSegment),
+    ("/a/..%3Fb", PathFault::DotSegment),
+    ("/a/.%23/b", PathFault::DotSegment),
     ("//", PathFault::EmptySegment),
     ("//a", PathFault::EmptySegment),
     ("/a//b", PathFault::EmptySegment),
@@ -120,6 +122,24 @@ fn a_path_without_escapes_is_borrowed() {
     assert!(matches!(path.decoded, std::borrow::Cow::Borrowed(_)));
 }
 
+#[test]
+fn a_raw_path_has_no_dot_segment_however_it_is_read() {
+    for path in
+        ["/a//b", "/a%2fb", "/a;b", "/a\\b", "/%zz", "/%", "/%00", "/%ff", "/a%2Eb", "/..a//", "/...//"]
+    {
+        assert!(matches!(Path::parse(path, true), Ok(Path::Raw(..))), "{path}");
+        assert!(Path::parse(path, false).is_err(), "{path}");
+        assert_eq!(Path::parse(path, true).unwrap().as_str(), path);
+    }
+    for path in
+        ["/..", "/a/..;x/b", "/%2e%2e", "/%252e%252e", "/..%2f", "/..\\a", "/%c0%ae%c0%ae/", "/%u002e%u002e/"]
+    {
+        assert_eq!(RawPath::parse(path), Err(PathFault::DotSegment), "{path}");
+    }
+    assert_eq!(RawPath::parse("a"), Err(PathFault::NotAbsolute));
+    assert_eq!(RawPath::parse("/a b"), Err(PathFault::NotInPath));
+}
+
 /// Decodes again and again, as a chain of careless servers would.
 fn decode_fully(text: &str) -> String {
     let mut now = text.to_owned();
@@ -137,6 +157,24 @@ proptest! {
     fn no_text_makes_the_check_panic(path in "\\PC*") {
         let _ = CheckedPath::parse(&path);
         let _ = CheckedPath::parse(&format!("/{path}"));
+    }
+
+    #[test]
+    fn no_raw_path_ever_decodes_to_a_dot_segment(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "/", "a", ".", "..", "%2e", "%2E", "%2f", "%5c", "%25", "25", "2e", "2f", "%252e", "%32", "%65",
+                "%", "2", "e", "f", ";", "\\", "%20", "%c0%ae", "%00", "b", "%3f", "%u002e", "%09",
+            ]),
+            0..12,
+        )
+    ) {
+        let path = format!("/{}", parts.concat());
+        if RawPath::parse(&path).is_ok() {
+            let fully = decode_fully(&path);
+            let dotted = fully.split(['/', '\\']).map(|part| part.split([';', '\0', '?']).next().unwrap_or(""));
+            prop_assert!(!dotted.map(str::trim).any(|part| matches!(part, "." | "..")), "{} {}", path, fully);
+        }
     }
 
     #[test]

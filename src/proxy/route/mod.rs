@@ -2,20 +2,19 @@
 //!
 //! Not the check of the path (`path.rs`) and not the reading of the config file (`config/routes.rs`).
 //! Invariants: the first route in file order whose pattern and methods match decides, and none other is
-//! looked at; matching is on segments of the decoded path (RFC 3986 §3.3); a lookup allocates nothing; a
-//! [`Table`] has unique names and no route that an earlier one hides.
+//! looked at; matching is on segments of the decoded path (RFC 3986 §3.3), or on the bytes as they came where the
+//! route says so; a lookup of a plain path allocates nothing; a [`Table`] has unique names and no route that an earlier one hides.
 
+mod find;
 mod pattern;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use smallvec::SmallVec;
-
-use crate::proxy::path::CheckedPath;
 
 pub use crate::credential::CredentialKind;
+pub use find::{Found, Match, PassedOver};
 pub use pattern::{Pattern, PatternFault};
 
 /// What a route asks for.
@@ -126,49 +125,12 @@ fn shadowed_by(earlier: &[Route], route: &Route) -> Option<Vec<usize>> {
     Some(by)
 }
 
-/// What a lookup gave.
-#[derive(Debug)]
-pub struct Match<'t, 'p> {
-    /// What decides.
-    pub found: Found<'t, 'p>,
-    /// What would have, but for the method.
-    pub passed_over: Option<PassedOver<'t, 'p>>,
-}
-
-/// The first route that takes integrations at this path but not with this method, and comes before the one that
-/// decides.
-#[derive(Debug, Clone, Copy)]
-pub struct PassedOver<'t, 'p> {
-    /// Its place in the table.
-    pub index: usize,
-    /// The route.
-    pub route: &'t Arc<Route>,
-    /// The decoded segment at `{integration}`.
-    pub integration: &'p str,
-}
-
-/// What decides about a request.
-#[derive(Debug)]
-pub enum Found<'t, 'p> {
-    /// This route decides.
-    Route {
-        /// Its place in the table, for handles kept beside it.
-        index: usize,
-        /// The route.
-        route: &'t Arc<Route>,
-        /// The decoded segment at `{integration}`, where the pattern has one.
-        integration: Option<&'p str>,
-    },
-    /// Routes take the path, but not with this method: 405 with these in `Allow` (RFC 9110 §15.5.6).
-    MethodNotAllowed(Vec<Method>),
-    /// No route takes the path: 404.
-    NoRoute,
-}
-
 /// Routes in file order, ready for lookups. Immutable.
 #[derive(Debug, Clone)]
 pub struct Table {
     routes: Vec<Arc<Route>>,
+    /// Whether any of them is raw.
+    raw: bool,
 }
 
 impl Table {
@@ -181,7 +143,8 @@ impl Table {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { routes: routes.into_iter().map(Arc::new).collect() })
+        let raw = routes.iter().any(|route| route.pattern.is_raw());
+        Ok(Self { routes: routes.into_iter().map(Arc::new).collect(), raw })
     }
 
     /// The routes, in the order in which they are tried.
@@ -190,31 +153,10 @@ impl Table {
         &self.routes
     }
 
-    /// Finds the route that decides about a request.
+    /// Whether any route takes paths that are not plain.
     #[must_use]
-    pub fn find<'t, 'p>(&'t self, method: &Method, path: &'p CheckedPath<'_>) -> Match<'t, 'p> {
-        let segments: SmallVec<[&str; 8]> = path.segments().collect();
-        let mut allowed = Vec::new();
-        let mut passed_over = None;
-        for (index, route) in self.routes.iter().enumerate() {
-            let Some(matched) = route.pattern.matches(&segments) else { continue };
-            if route.takes(method) {
-                let found = Found::Route { index, route, integration: matched.integration };
-                return Match { found, passed_over };
-            }
-            if let Some(integration) = matched.integration
-                && route.verify.takes(CredentialKind::Integration)
-            {
-                passed_over = passed_over.or(Some(PassedOver { index, route, integration }));
-            }
-            for method in route.methods.iter().flatten() {
-                if !allowed.contains(method) {
-                    allowed.push(method.clone());
-                }
-            }
-        }
-        let found = if allowed.is_empty() { Found::NoRoute } else { Found::MethodNotAllowed(allowed) };
-        Match { found, passed_over }
+    pub fn takes_raw(&self) -> bool {
+        self.raw
     }
 }
 

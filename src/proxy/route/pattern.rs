@@ -1,12 +1,13 @@
-//! Path patterns of routes: literal segments, `{name}` for one segment, `{*rest}` for all that remain. Pure.
+//! Path patterns of routes: literal segments, `{name}` for one segment, `{*rest}` for all that remain; or, raw, a
+//! prefix of bytes. Pure.
 //!
-//! Not regular expressions and not prefixes: `/a` matches `/a` and `/a/`, never `/ab` or `/a/b`.
+//! Not regular expressions; and no prefix unless it is raw: `/a` matches `/a` and `/a/`, never `/ab` or `/a/b`.
 //! Invariants: a pattern is parsed once; literals are compared with decoded segments, case-sensitively
 //! (RFC 3986 §6.2.2.1); `{*rest}` matches zero or more segments and stands last.
 
 use std::fmt;
 
-use crate::proxy::path::MAX_SEGMENTS;
+use crate::proxy::path::{MAX_SEGMENTS, RawPath};
 
 /// The name of the parameter that says which integration a request is for.
 const INTEGRATION: &str = "integration";
@@ -23,6 +24,8 @@ pub struct Pattern {
     segments: Vec<Segment>,
     /// Whether `{*rest}` ends it.
     rest: bool,
+    /// Whether the source is a prefix of the path's bytes; there are no segments then.
+    raw: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl Pattern {
         let Some(inner) = source.strip_prefix('/') else {
             return fault("a path that begins with \"/\"".to_owned());
         };
-        let mut pattern = Self { source: source.to_owned(), segments: Vec::new(), rest: false };
+        let mut pattern = Self { source: source.to_owned(), segments: Vec::new(), rest: false, raw: false };
         if inner.is_empty() {
             return Ok(pattern);
         }
@@ -75,6 +78,37 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// Parses the prefix of a route with `path_mode = "raw"`.
+    ///
+    /// # Errors
+    /// [`PatternFault`] in words for the operator.
+    pub fn parse_raw(source: &str) -> Result<Self, PatternFault> {
+        let fault = |text: &str| Err(PatternFault(text.to_owned()));
+        if !source.starts_with('/') {
+            return fault("a path that begins with \"/\"");
+        }
+        if source.contains(['{', '}', '*']) {
+            return fault("the first bytes of a path, without parameters, because path_mode is \"raw\"");
+        }
+        if !source.is_ascii() || RawPath::parse(source).is_err() {
+            return fault(
+                "the first bytes of a path as they are sent: ASCII, without \"?\", \"#\" and dot segments",
+            );
+        }
+        Ok(Self { source: source.to_owned(), segments: Vec::new(), rest: true, raw: true })
+    }
+
+    /// Whether it is a prefix of bytes.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        self.raw
+    }
+
+    /// Whether a path begins with its bytes.
+    pub(super) fn takes_raw(&self, path: &str) -> bool {
+        self.raw && path.starts_with(&self.source)
+    }
+
     /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -90,6 +124,17 @@ impl Pattern {
     /// Whether every path that `other` matches is matched by this one as well.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
+        match (self.raw, other.raw) {
+            (true, true) => return other.source.starts_with(&self.source),
+            // A path may write a segment's letters as escapes, and is then none of the prefix's.
+            (true, false) => return self.source == "/",
+            // The prefix's last piece may be half a segment.
+            (false, true) => {
+                let folder = other.source.rsplit_once('/').map_or("", |(folder, _)| folder);
+                return Self::parse(&format!("{folder}/{{*rest}}")).is_ok_and(|folder| self.covers(&folder));
+            }
+            (false, false) => {}
+        }
         let long_enough = other.segments.len() >= self.segments.len();
         let same_end = self.rest || (!other.rest && other.segments.len() == self.segments.len());
         long_enough
@@ -101,8 +146,11 @@ impl Pattern {
             })
     }
 
-    /// Matches the segments of a path; captures the integration's name.
-    pub(super) fn matches<'p>(&self, segments: &[&'p str]) -> Option<Matched<'p>> {
+    /// Matches the segments of a path, or where it is raw the path as written; captures the integration's name.
+    pub(super) fn matches<'p>(&self, segments: &[&'p str], written: &str) -> Option<Matched<'p>> {
+        if self.raw {
+            return self.takes_raw(written).then(Matched::default);
+        }
         let (given, more) = segments.split_at_checked(self.segments.len())?;
         let mut matched = Matched::default();
         for (wanted, segment) in self.segments.iter().zip(given) {
@@ -144,7 +192,8 @@ impl Pattern {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.source)
+        f.write_str(&self.source)?;
+        if self.raw { f.write_str(" (raw)") } else { Ok(()) }
     }
 }
 

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{CredentialKind, Found, Pattern, Route, Table, TableFault, Verify, faults};
-use crate::proxy::path::CheckedPath;
+use crate::proxy::path::Path;
 
 fn route(name: &str, path: &str, methods: &[&str]) -> Route {
     let methods: Vec<Method> = methods.iter().map(|name| name.parse().unwrap()).collect();
@@ -19,7 +19,7 @@ fn route(name: &str, path: &str, methods: &[&str]) -> Route {
 }
 
 fn find(table: &Table, method: &str, path: &str) -> String {
-    let path = CheckedPath::parse(path).unwrap();
+    let path = Path::parse(path, table.takes_raw()).unwrap();
     match table.find(&method.parse().unwrap(), &path).found {
         Found::Route { index, route, integration } => {
             assert_eq!(table.routes()[index].name, route.name);
@@ -27,6 +27,56 @@ fn find(table: &Table, method: &str, path: &str) -> String {
         }
         Found::MethodNotAllowed(methods) => format!("405 {methods:?}"),
         Found::NoRoute => "404".to_owned(),
+        Found::Ambiguous(_) => "400".to_owned(),
+    }
+}
+
+fn raw(name: &str, prefix: &str, methods: &[&str]) -> Route {
+    Route { pattern: Pattern::parse_raw(prefix).unwrap(), ..route(name, "/", methods) }
+}
+
+#[test]
+fn a_raw_route_takes_its_prefix_as_it_was_sent() {
+    let table = Table::new(vec![
+        route("admin", "/admin/{*rest}", &[]),
+        raw("objects", "/o/", &["GET"]),
+        route("rest", "/{*rest}", &["GET"]),
+    ])
+    .unwrap();
+    for (path, expected) in [
+        ("/o/a", "objects"),
+        ("/o/a//b", "objects"),
+        ("/o/%zz;x", "objects"),
+        ("/o", "rest"),
+        ("/%6f/a", "rest"),
+        ("/%6f//a", "400"),
+        ("/x//a", "400"),
+        ("/admin//a", "400"),
+        ("/o/../admin", "400"),
+    ] {
+        let found = match Path::parse(path, true) {
+            Ok(_) => find(&table, "GET", path),
+            Err(_) => "400".to_owned(),
+        };
+        assert_eq!(found, expected, "{path}");
+    }
+    assert_eq!(find(&table, "PUT", "/o/a//b"), "405 [GET]");
+    assert_eq!(find(&table, "PUT", "/x//b"), "400");
+}
+
+#[test]
+fn raw_prefixes_hide_and_are_hidden() {
+    let fault = |routes: &[Route]| faults(routes).len();
+    assert_eq!(fault(&[raw("a", "/o/", &[]), raw("b", "/o/x", &[])]), 1);
+    assert_eq!(fault(&[raw("a", "/o/x", &[]), raw("b", "/o/", &[])]), 0);
+    assert_eq!(fault(&[raw("a", "/", &[]), route("b", "/x", &[])]), 1);
+    assert_eq!(fault(&[raw("a", "/x", &[]), route("b", "/x", &[])]), 0);
+    assert_eq!(fault(&[route("a", "/{*rest}", &[]), raw("b", "/o/", &[])]), 1);
+    assert_eq!(fault(&[route("a", "/o/{*rest}", &[]), raw("b", "/o/x", &[])]), 1);
+    assert_eq!(fault(&[route("a", "/o/{*rest}", &[]), raw("b", "/o", &[])]), 0);
+    assert_eq!(fault(&[route("a", "/o/{x}", &[]), raw("b", "/o/x", &[])]), 0);
+    for bad in ["", "o", "/a?b", "/a#b", "/{x}", "/*", "/..", "/a/../b", "/%2e%2e/", "/a b", "/\u{e4}"] {
+        assert!(Pattern::parse_raw(bad).is_err(), "{bad:?}");
     }
 }
 
