@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::AdminState;
 use super::formats;
-use super::page::Page;
+use super::page::{self, Page};
 use super::problem::{Fault, Problem};
 use crate::clock::UnixMillis;
 use crate::store::audit::AuditEvent;
@@ -88,7 +88,7 @@ pub(super) async fn list(
         }
     };
     let next = next.map(|position| BASE64URL_NOPAD.encode(&place_bytes(position)));
-    Ok(axum::Json(json!({ "items": items, "nextCursor": next })).into_response())
+    Ok(page::answer(&items, next))
 }
 
 /// `GET /api/audit-events/verify`

@@ -9,11 +9,12 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, LINK, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue};
 use uuid::Uuid;
 
+use super::page::NextPage;
 use super::problem::Problem;
 
 /// The header that names the request, as on the traffic port.
@@ -27,6 +28,7 @@ pub(super) struct RequestId(pub(super) Uuid);
 pub(super) async fn wrap(mut request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
     request.extensions_mut().insert(RequestId(id));
+    let asked = request.uri().clone();
     let answer = tokio::spawn(next.run(request)).await;
     let mut response = answer.unwrap_or_else(|fault| {
         tracing::error!(request = %id, panicked = fault.is_panic(), "an admin request did not finish");
@@ -40,6 +42,9 @@ pub(super) async fn wrap(mut request: Request, next: Next) -> Response {
         if let Some(allow) = allow {
             response.headers_mut().insert(ALLOW, allow);
         }
+    }
+    if let Some(link) = response.extensions_mut().remove::<NextPage>().and_then(|next| next.link(&asked)) {
+        response.headers_mut().insert(LINK, link);
     }
     protect(response.headers_mut(), id);
     response

@@ -37,7 +37,7 @@ struct SidecarView<'s> {
 }
 
 /// `GET /api/sidecars`
-pub(super) async fn sidecars(State(state): State<Arc<AdminState>>) -> Result<Response, Problem> {
+pub(super) async fn sidecars(State(state): State<Arc<AdminState>>, _: Call) -> Result<Response, Problem> {
     let sidecars = live(&state).await?;
     let items: Vec<SidecarView<'_>> = sidecars
         .iter()
@@ -51,7 +51,7 @@ pub(super) async fn sidecars(State(state): State<Arc<AdminState>>) -> Result<Res
 }
 
 /// `GET /api/keks`
-pub(super) async fn keks(State(state): State<Arc<AdminState>>) -> Result<Response, Problem> {
+pub(super) async fn keks(State(state): State<Arc<AdminState>>, _: Call) -> Result<Response, Problem> {
     let census = state.writer.census().await.map_err(|error| unreadable(&error))?;
     Ok(axum::Json(json!({
         "sealWith": state.writer.keyring().seal_with(),

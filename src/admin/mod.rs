@@ -21,6 +21,7 @@ mod fleet;
 mod formats;
 mod idempotency;
 mod integrations;
+mod openapi;
 mod operations;
 mod page;
 mod problem;

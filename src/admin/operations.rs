@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
-use super::{AdminState, audit, fleet, integrations, schemes, webhook_keys, workspaces};
+use super::{AdminState, audit, fleet, integrations, openapi, schemes, webhook_keys, workspaces};
 
 /// Who may ask for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,9 @@ pub const OPERATIONS: &[Operation] = &[
     operation!(Oversee GET "/api/audit-events/verify" without keys audit::verify),
     operation!(Admin GET "/api/schemes" without keys schemes::list),
     operation!(Admin GET "/api/schemes/{scheme}" without keys schemes::get),
+
+    operation!(Public GET "/openapi.json" without keys openapi::document),
+    operation!(Public GET "/docs" without keys openapi::docs),
 ];
 
 #[cfg(test)]

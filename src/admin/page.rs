@@ -5,6 +5,7 @@
 //! shown and not a count.
 
 use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -125,8 +126,32 @@ impl Found {
         let item =
             |(key, decoded): &(RecordKey, Decoded)| show(key, decoded).unwrap_or_else(|| damaged(*key));
         let items: Vec<Value> = self.records.iter().map(item).collect();
-        axum::Json(json!({ "items": items, "nextCursor": self.next })).into_response()
+        answer(&items, self.next)
     }
+}
+
+/// Where the page after an answer begins. `envelope.rs` makes the header `Link` of it, because it knows what was asked.
+#[derive(Debug, Clone)]
+pub(super) struct NextPage(String);
+
+impl NextPage {
+    /// The header: what was asked for, with another cursor (RFC 8288 §3).
+    pub(super) fn link(&self, asked: &Uri) -> Option<HeaderValue> {
+        let pairs = asked.query().unwrap_or_default().split('&');
+        let cursor = format!("cursor={}", self.0);
+        let pairs = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+        let query: Vec<&str> = pairs.chain([cursor.as_str()]).collect();
+        HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", asked.path(), query.join("&"))).ok()
+    }
+}
+
+/// A page of these items.
+pub(super) fn answer(items: &[Value], next: Option<String>) -> Response {
+    let mut response = axum::Json(json!({ "items": items, "nextCursor": &next })).into_response();
+    if let Some(next) = next {
+        response.extensions_mut().insert(NextPage(next));
+    }
+    response
 }
 
 fn damaged(key: RecordKey) -> Value {

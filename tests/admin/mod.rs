@@ -1,6 +1,7 @@
 //! The admin port, as admins meet it: the frame around every answer, workspaces with their keys, and
 //! integrations.
 
+mod description;
 mod frame;
 mod idempotency;
 mod integrations;
@@ -10,4 +11,5 @@ mod rotation;
 mod schemes;
 mod serving;
 mod store_faults;
+mod walk;
 mod workspaces;

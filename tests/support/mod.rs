@@ -4,6 +4,7 @@ pub(crate) mod admin_port;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod cut;
+pub(crate) mod described;
 pub(crate) mod fickle;
 pub(crate) mod frames;
 pub(crate) mod h2;
