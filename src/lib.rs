@@ -51,6 +51,7 @@ pub mod drain;
 pub mod harden;
 pub mod readiness;
 pub mod secret;
+pub mod tls;
 
 // The vectors judge what is pure, so `tests/run --mutants` counts them among the unit tests; else they run with the
 // behaviour tests.

@@ -36,6 +36,7 @@ mod senders;
 mod signatures;
 mod store;
 mod support;
+mod tls;
 mod transfer;
 mod upstream;
 mod uses;

@@ -283,8 +283,8 @@ async fn a_unix_socket_works_and_a_closed_port_does_not() {
     let path = folder.path().join("application.sock");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     let target_path = Target::Unix(path);
-    let (connected, accepted) = tokio::join!(connect(&target_path, PATIENCE), listener.accept());
+    let (connected, accepted) = tokio::join!(connect(&target_path, None, PATIENCE), listener.accept());
     assert!(connected.is_ok() && accepted.is_ok());
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    assert!(connect(&target(free), PATIENCE).await.is_err());
+    assert!(connect(&target(free), None, PATIENCE).await.is_err());
 }

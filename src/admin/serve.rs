@@ -2,7 +2,8 @@
 //!
 //! Not the traffic listener: HTTP/1.1 only, few connections, no pipelining tricks. Invariants: a silent
 //! connection is closed after [`HEAD_TIME`]; at most [`CONNECTIONS`] are open, further ones wait in the
-//! backlog; when the drain begins, idle connections are closed and requests under way have [`DRAIN_TIME`].
+//! backlog; when the drain begins, idle connections are closed and requests under way have [`DRAIN_TIME`]; under TLS
+//! nothing is read from whoever has not finished the handshake within [`HANDSHAKE_TIME`].
 
 use std::io;
 use std::pin::pin;
@@ -13,12 +14,17 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::drain::Watcher;
+use crate::tls::ServerTls;
 
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long a request's head may take, and how long a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Open connections. Admins are few; a flood must not take the process's file descriptors.
@@ -32,7 +38,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// None: a fault of one connection ends that connection. The type is that of every port's `serve`.
-pub async fn serve(listener: TcpListener, router: Router, mut drain: Watcher) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<ServerTls>>,
+    mut drain: Watcher,
+) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -43,9 +54,12 @@ pub async fn serve(listener: TcpListener, router: Router, mut drain: Watcher) ->
             accepted = accept(&listener, &permits) => accepted,
         };
         let Some((stream, permit)) = accepted else { continue };
-        let (router, drain) = (router.clone(), drain.clone());
+        let (router, tls, drain) = (router.clone(), tls.clone(), drain.clone());
         connections.spawn(async move {
-            converse(stream, router, drain).await;
+            match tls {
+                None => converse(stream, router, drain).await,
+                Some(tls) => converse_under(&tls, stream, router, drain).await,
+            }
             drop(permit);
         });
     }
@@ -72,7 +86,19 @@ async fn accept(
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, mut drain: Watcher) {
+async fn converse_under(tls: &ServerTls, stream: TcpStream, router: Router, drain: Watcher) {
+    let agreed = TlsAcceptor::from(tls.config()).accept(stream);
+    match tokio::time::timeout(HANDSHAKE_TIME, agreed).await {
+        Ok(Ok(stream)) => converse(stream, router, drain).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake on the admin port failed"),
+        Err(_elapsed) => tracing::debug!("a TLS handshake on the admin port took too long"),
+    }
+}
+
+async fn converse<S>(stream: S, router: Router, mut drain: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)

@@ -8,7 +8,7 @@ use crate::proxy::settings::Settings;
 use crate::proxy::size::HeadLimits;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Upstream;
-use crate::upstream::connect::Target;
+use crate::upstream::connect::{Dialer, Target};
 use crate::upstream::pool::{Pool, PoolSettings};
 
 /// What requests are judged by.
@@ -34,6 +34,7 @@ pub(super) fn settings(config: &Config, routes: Table, metrics: &Metrics) -> Set
 /// The traffic port's limits.
 pub(super) fn listener(config: &Config) -> ListenerSettings {
     ListenerSettings {
+        handshake_timeout: config.limits.handshake_timeout,
         header_timeout: config.limits.header_timeout,
         idle_timeout: config.limits.idle_timeout,
         linger_bytes: config.limits.linger_bytes,
@@ -53,9 +54,9 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
 }
 
 /// One runtime's connections to the application.
-pub(super) fn upstream(config: &Config) -> Upstream {
+pub(super) fn upstream(config: &Config, dialer: Option<Dialer>) -> Upstream {
     let target = match &config.upstream.target {
-        UpstreamTarget::Tcp { host, port } => Target::Tcp { host: host.clone(), port: *port },
+        UpstreamTarget::Tcp { host, port, .. } => Target::Tcp { host: host.clone(), port: *port },
         UpstreamTarget::Unix(path) => Target::Unix(path.clone()),
     };
     let settings = PoolSettings {
@@ -63,5 +64,8 @@ pub(super) fn upstream(config: &Config) -> Upstream {
         idle_timeout: config.upstream.idle_timeout,
         max_idle: config.upstream.idle_connections,
     };
-    Upstream::new(Pool::new(target, settings))
+    Upstream::new(match dialer {
+        Some(dialer) => Pool::under_tls(target, dialer, settings),
+        None => Pool::new(target, settings),
+    })
 }

@@ -13,6 +13,7 @@
 
 mod mapping;
 mod parts;
+mod secure;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +30,9 @@ use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::store::open::{OpenError, open_store, refuse_wrong_keks};
 use crate::store::writer::Writer;
+use crate::tls::MaterialFault;
 use parts::{Parts, Writing};
+use secure::Security;
 
 /// Why a sidecar does not start. The text tells an operator what to do.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,9 @@ pub enum StartError {
     /// The routes contradict each other.
     #[error("routes: {0}")]
     Routes(String),
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] MaterialFault),
     /// The role has an admin port, and nobody may be let in.
     #[error("no admin token")]
     NoToken,
@@ -72,6 +78,7 @@ pub struct Running {
     pub keys: Arc<KeyRing>,
     readiness: Arc<Readiness>,
     drain_delay: Duration,
+    security: Security,
     drain: Trigger,
     end: Trigger,
     traffic_threads: Vec<JoinHandle<()>>,
@@ -83,6 +90,11 @@ impl Running {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.readiness.missing().is_empty() && self.keys.is_available()
+    }
+
+    /// Looks at the files of certificates and keys now; they are looked at every few seconds anyhow. Blocks.
+    pub fn look_at_certificates(&self) {
+        self.security.look();
     }
 
     /// Says that it goes, and serves on for `drain.delay`, so that whoever balances the load has heard of it before
@@ -128,10 +140,11 @@ pub fn start(
     let routes = Table::new(config.routes.clone()).map_err(|faults| {
         StartError::Routes(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
+    let security = Security::open(config, &clock)?;
     let (store, keyring) = open_store(config)?;
     refuse_wrong_keks(config, &keyring)?;
     let sockets = Sockets::bind(config)?;
-    let (parts, capture_task) = Parts::new(config, routes, store, keyring, clock);
+    let (parts, capture_task) = Parts::new(config, (routes, security.clone()), (store, keyring), clock);
     let (drain, drain_watcher) = drain::channel();
     let (end, end_watcher) = drain::channel();
 
@@ -165,6 +178,7 @@ pub fn start(
         keys: parts.ring,
         readiness: parts.readiness,
         drain_delay: config.drain.delay,
+        security,
         drain,
         end,
         traffic_threads,

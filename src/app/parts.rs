@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::secure::Security;
 use super::{StartError, mapping};
 use crate::admin::seed::{SeedSettings, SeedTask};
 use crate::admin::{self, AdminState, Refused};
@@ -37,6 +38,7 @@ use crate::store::uses::UseBook;
 use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::tls::TlsMeters;
 
 /// How often histogram samples are folded into buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -57,6 +59,7 @@ pub(super) struct Parts {
     refused: Arc<Refused>,
     settings: Arc<LiveSettings>,
     tuning: LiveTuning,
+    security: Security,
     presence: Presence,
 }
 
@@ -72,9 +75,8 @@ pub(super) struct Writing {
 impl Parts {
     pub(super) fn new(
         config: &Config,
-        routes: Table,
-        store: Arc<dyn Store>,
-        keyring: Arc<Keyring>,
+        (routes, security): (Table, Security),
+        (store, keyring): (Arc<dyn Store>, Arc<Keyring>),
         clock: Arc<dyn Clock>,
     ) -> (Self, CaptureTask) {
         let mirror = Arc::new(Mirror::new());
@@ -106,7 +108,8 @@ impl Parts {
             budget: Budget::new(config.limits.body_budget),
             clock,
             settings: Arc::new(LiveSettings::from_pointee(settings)),
-            tuning: LiveTuning::new(mapping::listener(config)),
+            tuning: LiveTuning::new(mapping::listener(config)).with_tls(security.listener.clone()),
+            security,
             presence,
         };
         (parts, capture_task)
@@ -169,9 +172,13 @@ impl Parts {
             budget: Arc::clone(&self.budget),
             store: Arc::clone(&self.store),
             refused: Arc::clone(&self.refused),
+            tls: TlsMeters::new(&self.metrics, self.security.followed()),
+            clock: Arc::clone(&self.clock),
         });
+        let security = self.security.clone();
         let metrics = Arc::clone(&self.metrics);
         Ok(spawn("admin", async move {
+            drop(tokio::spawn(security.clone().follow(end.clone())));
             let admin = async {
                 let Some(Writing { socket, state, captures, seed, restores }) = writing else {
                     return Ok(());
@@ -185,7 +192,7 @@ impl Parts {
                 if let Some(seed) = seed {
                     drop(tokio::spawn(seed.run()));
                 }
-                admin::serve(listen(socket)?, admin::router(state), end.clone()).await
+                admin::serve(listen(socket)?, admin::router(state), security.admin.clone(), end.clone()).await
             };
             let ports = async { tokio::try_join!(admin, ops::serve(listen(ops)?, state, end.clone())) };
             tokio::select! {
@@ -215,7 +222,8 @@ impl Parts {
         });
         let mut threads = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            let proxy = Proxy::new(Arc::clone(&shared), mapping::upstream(config));
+            let proxy =
+                Proxy::new(Arc::clone(&shared), mapping::upstream(config, self.security.upstream.clone()));
             let (tuning, drain, connections) =
                 (self.tuning.clone(), drain.clone(), Arc::clone(&self.connections));
             threads.push(spawn(&format!("traffic-{index}"), async move {

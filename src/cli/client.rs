@@ -1,6 +1,8 @@
-//! A client of the admin port, for commands: JSON in, JSON out, over one plain HTTP/1.1 connection a call.
+//! A client of the admin port, for commands: JSON in, JSON out, over one HTTP/1.1 connection a call, under TLS where
+//! the port is.
 //!
-//! Not for the request path. Invariant: the token goes into a header and nowhere else.
+//! Not for the request path. Invariants: the token goes into a header and nowhere else, and under TLS to nobody whose
+//! certificate is not good.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
@@ -8,19 +10,23 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
+use crate::tls::dial;
+use crate::upstream::connect::Dialer;
 
 /// The largest answer that is read, bytes.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the admin port is, and what opens it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     authority: String,
     token: Secret,
+    dialer: Option<Dialer>,
 }
 
 /// An answer of the admin port.
@@ -55,7 +61,13 @@ impl Client {
     /// A client of the admin port at `authority` (`host:port`).
     #[must_use]
     pub fn new(authority: String, token: Secret) -> Self {
-        Self { authority, token }
+        Self { authority, token, dialer: None }
+    }
+
+    /// The same under TLS.
+    #[must_use]
+    pub fn under_tls(self, dialer: Dialer) -> Self {
+        Self { dialer: Some(dialer), ..self }
     }
 
     /// Makes one call.
@@ -111,16 +123,17 @@ impl Client {
         let stream = TcpStream::connect(&self.authority)
             .await
             .map_err(|source| ClientError::Unreachable { authority: self.authority.clone(), source })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(invalid)?;
-        let connection = tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(lost)?;
-        let status = response.status();
-        let bytes = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(lost)?.to_bytes();
-        connection.abort();
-        let body =
-            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(invalid)? };
-        Ok(Answer { status, body })
+        match &self.dialer {
+            None => exchange(stream, request).await,
+            Some(Dialer { tls, name }) => {
+                let agreed = dial(tls, name, stream).await;
+                let stream = agreed.map_err(|source| ClientError::Unreachable {
+                    authority: self.authority.clone(),
+                    source: std::io::Error::other(source),
+                })?;
+                exchange(stream, request).await
+            }
+        }
     }
 
     fn request(
@@ -151,6 +164,22 @@ fn tag(revision: u64) -> Result<HeaderValue, ClientError> {
 
 fn lost(error: impl ToString) -> ClientError {
     ClientError::Lost(error.to_string())
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(invalid)?;
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(lost)?;
+    let status = response.status();
+    let bytes = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(lost)?.to_bytes();
+    connection.abort();
+    let body =
+        if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(invalid)? };
+    Ok(Answer { status, body })
 }
 
 fn invalid(error: impl ToString) -> ClientError {

@@ -4,17 +4,22 @@
 //! file or the environment, never from an argument; the token of a demo goes to that demo and nowhere else.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use http::{Method, StatusCode};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 
 use super::client::{Answer, Client, ClientError};
 use super::dev::addresses::{self, Addresses};
 use super::{Exit, inputs, refusal};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::env;
 use crate::secret::Secret;
+use crate::tls::{ClientFiles, ClientTls, HTTP_1, PairFiles};
+use crate::upstream::connect::Dialer;
 
 /// Where the admin port is unless somebody says otherwise: the default of admin.address.
 const DEFAULT_URL: &str = "http://127.0.0.1:9901";
@@ -32,6 +37,15 @@ pub struct RemoteArgs {
     /// .countersign/admin.token of a demo in this directory.
     #[arg(long, value_name = "FILE", help_heading = "Whom to ask")]
     pub token_file: Option<PathBuf>,
+    /// With https: the authorities (PEM) that its certificate must lead to.
+    #[arg(long, value_name = "FILE", help_heading = "Whom to ask")]
+    pub ca_file: Option<PathBuf>,
+    /// With https: our certificate (PEM), where the port asks for one; with --key-file.
+    #[arg(long, value_name = "FILE", help_heading = "Whom to ask", requires = "key_file")]
+    pub cert_file: Option<PathBuf>,
+    /// With https: the private key (PEM) of --cert-file.
+    #[arg(long, value_name = "FILE", help_heading = "Whom to ask", requires = "cert_file")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// A connection to be, with the runtime that drives it.
@@ -70,7 +84,9 @@ impl RemoteArgs {
             token = demo_token();
         }
         let url = given.or_else(|| demo.as_ref().map(|demo| demo.admin.clone()));
-        let authority = authority(&url.unwrap_or_else(|| DEFAULT_URL.to_owned()))?;
+        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let authority = authority(&url)?;
+        let dialer = self.dialer(&url, &authority)?;
         let Some((token, token_from)) = token else {
             super::complain(
                 "no admin token: name its file with --token-file (COUNTERSIGN_CLI_TOKEN_FILE), or set \
@@ -84,15 +100,55 @@ impl RemoteArgs {
             Exit::Failed
         })?;
         let traffic = demo.map(|demo| demo.traffic);
-        Ok(Remote { client: Client::new(authority, token), runtime, token_from, traffic })
+        let client = Client::new(authority, token);
+        let client = match dialer {
+            Some(dialer) => client.under_tls(dialer),
+            None => client,
+        };
+        Ok(Remote { client, runtime, token_from, traffic })
+    }
+
+    /// TLS to the port, where its URL says so.
+    fn dialer(&self, url: &str, authority: &str) -> Result<Option<Dialer>, Exit> {
+        let usage = |text: &str| {
+            super::complain(text);
+            Exit::Usage
+        };
+        if !url.starts_with("https://") {
+            let needless = self.ca_file.is_some() || self.cert_file.is_some();
+            return if needless {
+                Err(usage("--ca-file and --cert-file: with an https:// URL only"))
+            } else {
+                Ok(None)
+            };
+        }
+        let ca_file = self.ca_file.clone();
+        let ca_file =
+            ca_file.ok_or_else(|| usage("an https:// URL needs --ca-file: whom its certificate leads to"))?;
+        let pair = self.cert_file.clone().zip(self.key_file.clone());
+        let pair = pair.map(|(cert_file, key_file)| PairFiles { cert_file, key_file });
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name =
+            ServerName::try_from(host).map_err(|_| usage("--url: not a host that a certificate is for"))?;
+        let now = SystemClock.moment().wall.seconds();
+        let files = ClientFiles { ca_file, pair };
+        let tls = ClientTls::open("command line", &files, &HTTP_1, now)
+            .map_err(|fault| usage(&fault.to_string()))?;
+        Ok(Some(Dialer { tls: Arc::new(tls), name }))
     }
 }
 
 fn authority(url: &str) -> Result<String, Exit> {
-    let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let authority = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
+        .map(|rest| rest.trim_end_matches('/'));
     let authority = authority.filter(|rest| !rest.is_empty() && !rest.contains(['/', '@', '?', '#']));
     authority.map(str::to_owned).ok_or_else(|| {
-        super::complain("--url (COUNTERSIGN_CLI_URL): the admin port is http://host:port");
+        super::complain(
+            "--url (COUNTERSIGN_CLI_URL): the admin port is http://host:port or https://host:port",
+        );
         Exit::Usage
     })
 }

@@ -38,7 +38,9 @@ pub(super) fn ports(
     if !role.serves_traffic() {
         return;
     }
-    let Some(UpstreamTarget::Tcp { host, port }) = upstream.map(|upstream| &upstream.target) else { return };
+    let Some(UpstreamTarget::Tcp { host, port, .. }) = upstream.map(|upstream| &upstream.target) else {
+        return;
+    };
     for (path, address) in ours {
         if address.port() == *port && is_this_machine(host, address.ip()) {
             let expected = format!("the application's address, not our own: {path} is {address}");

@@ -19,6 +19,8 @@ pub struct LimitsConfig {
     pub header_bytes: usize,
     /// Bytes of path and query. Default 8 KiB; 256 B to 60 KiB.
     pub target_bytes: usize,
+    /// From accept to the end of the TLS handshake. Default 10 s; 10 ms to 1 min.
+    pub handshake_timeout: Duration,
     /// From the first byte of a head to its last. Default 10 s; 10 ms to 5 min.
     pub header_timeout: Duration,
     /// A connection between two requests. Default 60 s; 10 ms to 1 h.
@@ -57,6 +59,7 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
     let headers = section.required("headers", units::number(16..=1000));
     let header_bytes = section.required("header_bytes", units::bytes(8 * KIB..=MIB));
     let target_bytes = section.required("target_bytes", units::bytes(256..=60 * KIB));
+    let handshake_timeout = section.required("handshake_timeout", units::duration(short..=MINUTE));
     let header_timeout = section.required("header_timeout", units::duration(short..=MINUTE * 5));
     let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
     let linger_bytes = section.required("linger_bytes", units::bytes(0..=GIB));
@@ -78,6 +81,7 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
         headers: headers?,
         header_bytes: usize::try_from(header_bytes?).ok()?,
         target_bytes: usize::try_from(target_bytes?).ok()?,
+        handshake_timeout: handshake_timeout?,
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         linger_bytes: linger_bytes?,

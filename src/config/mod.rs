@@ -21,6 +21,7 @@ mod routes;
 mod seed;
 mod store;
 mod store_url;
+mod tls;
 mod units;
 mod upstream;
 
@@ -38,7 +39,7 @@ pub use seed::SeedConfig;
 pub use store::{InitPolicy, KeysConfig, StoreBackend, StoreConfig, kek_id};
 pub use store_url::{ServerAddress, Topology};
 pub use units::{show_bytes, show_duration};
-pub use upstream::{UpstreamConfig, UpstreamTarget};
+pub use upstream::{UpstreamConfig, UpstreamTarget, UpstreamTls};
 
 use crate::keys::scope::Scope;
 use crate::proxy::route::Route;
@@ -144,7 +145,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let role = role::role(&mut root);
     let scope = role::scope(reader, &mut root);
     let listener = ports::listener(reader, &mut root);
-    let admin = ports::admin(&mut root);
+    let admin = ports::admin(reader, &mut root);
     let ops = ports::ops(&mut root);
     let upstream = upstream::check(&mut root);
     let mut store = store::check(&mut root);

@@ -7,8 +7,9 @@ use ipnet::IpNet;
 
 use super::fault::Expected;
 use super::reader::{Raw, Reader, Section};
-use super::units;
+use super::{tls, units};
 use crate::client::{TrustedProxies, network};
+use crate::tls::ServerFiles;
 
 /// The traffic port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct ListenerConfig {
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-*` and `Forwarded` are believed. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
+    /// The files of TLS. Default: the port is without.
+    pub tls: Option<ServerFiles>,
 }
 
 /// The admin port.
@@ -31,6 +34,8 @@ pub struct AdminConfig {
     pub address: SocketAddr,
     /// A file that holds the bearer token, where `COUNTERSIGN_ADMIN_TOKEN` does not. Default: none.
     pub token_file: Option<PathBuf>,
+    /// The files of TLS. Default: the port is without.
+    pub tls: Option<ServerFiles>,
 }
 
 /// The health and metrics port.
@@ -46,21 +51,24 @@ pub(super) fn listener(reader: &Reader, root: &mut Section<'_>) -> Option<Listen
     let threads = section.required("threads", units::number(0..=256));
     let public_url = section.optional("public_url", public_url);
     let trusted_proxies = trusted_proxies(reader, &mut section);
+    let tls = tls::server(reader, &mut section);
     section.finish();
     Some(ListenerConfig {
         address: address?,
         threads: threads?,
         public_url,
         trusted_proxies: trusted_proxies?,
+        tls: tls?,
     })
 }
 
-pub(super) fn admin(root: &mut Section<'_>) -> Option<AdminConfig> {
+pub(super) fn admin(reader: &Reader, root: &mut Section<'_>) -> Option<AdminConfig> {
     let mut section = root.section("admin");
     let address = section.required("address", units::address);
     let token_file = section.optional("token_file", units::path);
+    let tls = tls::server(reader, &mut section);
     section.finish();
-    Some(AdminConfig { address: address?, token_file })
+    Some(AdminConfig { address: address?, token_file, tls: tls? })
 }
 
 pub(super) fn ops(root: &mut Section<'_>) -> Option<OpsConfig> {

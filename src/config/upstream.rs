@@ -5,9 +5,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+
 use super::fault::Expected;
 use super::reader::{Raw, Section};
 use super::units::{self, HOUR, MINUTE};
+use crate::tls::{ClientFiles, PairFiles};
 
 /// The longest path of a Unix socket, in bytes (`sun_path` without its NUL).
 const SOCKET_PATH: usize = 107;
@@ -15,12 +18,14 @@ const SOCKET_PATH: usize = 107;
 /// Where the application listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamTarget {
-    /// `http://host[:port]`.
+    /// `http://host[:port]`, `https://host[:port]`.
     Tcp {
         /// A name or an IP address, without the brackets of IPv6.
         host: String,
-        /// Default 80.
+        /// Default 80, under TLS 443.
         port: u16,
+        /// Whether it is under TLS.
+        is_https: bool,
     },
     /// `unix:/run/app.sock`.
     Unix(PathBuf),
@@ -29,11 +34,23 @@ pub enum UpstreamTarget {
 impl std::fmt::Display for UpstreamTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tcp { host, port, is_https } => {
+                let scheme = if *is_https { "https" } else { "http" };
+                let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+                write!(f, "{scheme}://{open}{host}{close}:{port}")
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// How the application is known, and we to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The files of TLS.
+    pub files: ClientFiles,
+    /// What its certificate must be for, and what we ask for (SNI). Default: the host of the URL.
+    pub server_name: ServerName<'static>,
 }
 
 /// The application and the patience with it.
@@ -41,6 +58,8 @@ impl std::fmt::Display for UpstreamTarget {
 pub struct UpstreamConfig {
     /// From `upstream.url`. Default `http://127.0.0.1:3000`.
     pub target: UpstreamTarget,
+    /// Set with `https`.
+    pub tls: Option<UpstreamTls>,
     /// To connect. Default 5 s; 10 ms to 1 min.
     pub connect_timeout: Duration,
     /// From the request's last byte to the response's head. Default 30 s; 10 ms to 1 h.
@@ -59,9 +78,11 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<UpstreamConfig> {
     let response_timeout = section.required("response_timeout", units::duration(short..=HOUR));
     let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
     let idle_connections = section.required("idle_connections", units::number(0..=65_535));
+    let tls = tls(&mut section, target.as_ref());
     section.finish();
     Some(UpstreamConfig {
         target: target?,
+        tls: tls?,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,
@@ -69,8 +90,60 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<UpstreamConfig> {
     })
 }
 
+/// The options of TLS. `Some(None)`: there is none. `None`: faulty.
+fn tls(section: &mut Section<'_>, target: Option<&UpstreamTarget>) -> Option<Option<UpstreamTls>> {
+    let given = |value: &Option<_>| value.is_some();
+    let ca = section.optional("ca_file", units::path);
+    let name = section.optional("server_name", server_name);
+    let cert = section.optional("cert_file", units::path);
+    let key = section.optional("key_file", units::path);
+    let Some(UpstreamTarget::Tcp { host, is_https: true, .. }) = target else {
+        let files = [("ca_file", given(&ca)), ("cert_file", given(&cert)), ("key_file", given(&key))];
+        for (option, is_set) in files.into_iter().chain([("server_name", name.is_some())]) {
+            // Where the URL is faulty, that is fault enough.
+            if is_set && target.is_some() {
+                section.fault(option, "an upstream.url that begins with https:// beside it");
+            }
+        }
+        return Some(None);
+    };
+    let pair = match (cert, key) {
+        (Some(cert_file), Some(key_file)) => Some(PairFiles { cert_file, key_file }),
+        (None, None) => None,
+        (Some(_), None) => {
+            section.fault("cert_file", "upstream.key_file beside it");
+            return None;
+        }
+        (None, Some(_)) => {
+            section.fault("key_file", "upstream.cert_file beside it");
+            return None;
+        }
+    };
+    let Some(ca_file) = ca else {
+        section.fault("ca_file", "the authorities that the application's certificate must lead to (PEM)");
+        return None;
+    };
+    let name = match name {
+        Some(name) => name,
+        None => match ServerName::try_from(host.clone()) {
+            Ok(name) => name,
+            Err(_) => {
+                section
+                    .fault("url", "a host that a certificate can be for, or upstream.server_name beside it");
+                return None;
+            }
+        },
+    };
+    Some(Some(UpstreamTls { files: ClientFiles { ca_file, pair }, server_name: name }))
+}
+
+fn server_name(raw: &Raw<'_>) -> Result<ServerName<'static>, Expected> {
+    let expected = || Expected::new("a DNS name or an IP address, without port");
+    ServerName::try_from(raw.text().unwrap_or_default().to_owned()).map_err(|_| expected())
+}
+
 fn expected() -> Expected {
-    Expected::new("\"http://host:port\" or \"unix:/path/of/socket\"")
+    Expected::new("\"http://host:port\", \"https://host:port\" or \"unix:/path/of/socket\"")
 }
 
 fn target(raw: &Raw<'_>) -> Result<UpstreamTarget, Expected> {
@@ -78,10 +151,10 @@ fn target(raw: &Raw<'_>) -> Result<UpstreamTarget, Expected> {
     if let Some(path) = text.strip_prefix("unix:") {
         return socket(path);
     }
-    if text.starts_with("https://") {
-        return Err(expected().hint("https is not supported yet"));
-    }
-    let rest = text.strip_prefix("http://").ok_or_else(expected)?;
+    let (is_https, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix("http://").ok_or_else(expected)?),
+    };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if rest.contains('@') {
         return Err(expected().hint("without user and password: a request's credentials are its sender's"));
@@ -90,11 +163,13 @@ fn target(raw: &Raw<'_>) -> Result<UpstreamTarget, Expected> {
         return Err(expected().hint("without path and query: each request brings its own"));
     }
     let (host, port) = split_port(authority)?;
-    let port: u16 = port.map_or(Ok(80), str::parse).map_err(|_| expected().hint("ports are 1 to 65535"))?;
+    let usual = if is_https { 443 } else { 80 };
+    let port: u16 =
+        port.map_or(Ok(usual), str::parse).map_err(|_| expected().hint("ports are 1 to 65535"))?;
     if port == 0 {
         return Err(expected().hint("ports are 1 to 65535"));
     }
-    Ok(UpstreamTarget::Tcp { host: host.to_owned(), port })
+    Ok(UpstreamTarget::Tcp { host: host.to_owned(), port, is_https })
 }
 
 /// The host without brackets, and the port's text.

@@ -37,6 +37,8 @@ pub(super) struct Activity {
     abrupt: AtomicBool,
     /// The peer floods us with frames: nothing more is read.
     flooded: AtomicBool,
+    /// A deadline has ended it between two requests: nothing was cut.
+    over: AtomicBool,
 }
 
 impl Activity {
@@ -52,6 +54,7 @@ impl Activity {
             lingering: AtomicBool::new(false),
             abrupt: AtomicBool::new(false),
             flooded: AtomicBool::new(false),
+            over: AtomicBool::new(false),
         })
     }
 
@@ -98,6 +101,15 @@ impl Activity {
 
     pub(super) fn set_flooded(&self) {
         self.flooded.store(true, Relaxed);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
+    }
+
+    /// A deadline ends the connection.
+    pub(super) fn set_expired(&self) {
+        self.over.store(self.in_flight() == 0, Relaxed);
     }
 
     pub(super) fn set_lingering(&self) {

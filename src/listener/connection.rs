@@ -24,11 +24,11 @@ use hyper::service::HttpService;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
 use tokio::task::coop;
 use tokio::time::Instant;
+use tokio::time::sleep;
 use tokio::time::sleep_until;
 
 use super::BoxError;
@@ -39,22 +39,69 @@ use super::connections::Permit;
 use super::deadline::Deadlines;
 use super::frames::FrameMeter;
 use super::io::Conversation;
+use super::secure::{self, HandshakeFailure, Peer, Transport};
 use super::shared::Shared;
 use super::sniff::Protocol;
+use super::sniff::Replay;
 use super::sniff::sniff;
 
 /// Serves one connection until it closes. `_permit` is its place among the open ones.
-pub(super) async fn run<S, H>(
-    mut stream: S,
+pub(super) async fn run<H: Handler>(
+    stream: TcpStream,
     peer: SocketAddr,
     shared: Arc<Shared>,
     handler: H,
     _permit: Permit,
-) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
+) -> io::Result<()> {
+    match shared.tuning.tls() {
+        None => converse(stream, None, Peer { address: peer, tls: None }, shared, handler).await,
+        // In a box, so that connections without TLS are none the larger.
+        Some(_) => Box::pin(run_secure(stream, peer, shared, handler)).await,
+    }
+}
+
+/// The same under TLS.
+async fn run_secure<H: Handler>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    handler: H,
+) -> io::Result<()> {
+    let Some(tls) = shared.tuning.tls() else { return Ok(()) };
+    let stream = {
+        let mut drained = pin!(shared.drained());
+        drained.as_mut().enable();
+        if shared.drain_end().is_some() {
+            return Ok(());
+        }
+        let limit = shared.tuning.now().settings.handshake_timeout;
+        tokio::select! {
+            biased;
+            agreed = secure::handshake(tls, stream) => agreed,
+            () = sleep(limit) => Err(HandshakeFailure::Timeout),
+            () = &mut drained => return Ok(()),
+        }
+    };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(failure) => {
+            shared.connections.count_handshake_failure(failure);
+            return Ok(());
+        }
+    };
+    let peer = Peer { address: peer, tls: Some(Arc::new(stream.secured())) };
+    let protocol = stream.protocol();
+    converse(stream, Some(protocol), peer, shared, handler).await
+}
+
+/// Speaks HTTP until the connection closes: `agreed`, or what the first bytes say.
+async fn converse<S: Transport, H: Handler>(
+    mut stream: S,
+    agreed: Option<Protocol>,
+    peer: Peer,
+    shared: Arc<Shared>,
+    handler: H,
+) -> io::Result<()> {
     let mut drained = pin!(shared.drained());
     drained.as_mut().enable();
     if shared.drain_end().is_some() {
@@ -64,16 +111,21 @@ where
     let settings = &tuning.settings;
     let accepted = Instant::now();
     let mut sleep = pin!(sleep_until(accepted + settings.header_timeout));
-    let sniffed = tokio::select! {
-        biased;
-        sniffed = sniff(&mut stream) => sniffed?,
-        () = &mut sleep => None,
-        () = &mut drained => None,
+    let sniffed = match agreed {
+        Some(protocol) => Some((protocol, Replay::default())),
+        None => tokio::select! {
+            biased;
+            sniffed = sniff(&mut stream) => sniffed?,
+            () = &mut sleep => None,
+            () = &mut drained => None,
+        },
     };
     let Some((protocol, replay)) = sniffed else {
         return Ok(());
     };
     let activity = Activity::new(accepted);
+    stream.attach(&activity);
+    let address = peer.address;
     let meter = (protocol == Protocol::Http2)
         .then(|| FrameMeter::new(settings.h2_control_frames, settings.h2_resets, accepted));
     let conversation = Conversation::new(stream, replay, Arc::clone(&activity), meter, settings.linger_bytes);
@@ -83,7 +135,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let in_flight = tracked.begin();
         let last = is_http1 && tracked.begun() >= max_requests;
-        let handler = handler.clone();
+        let (handler, peer) = (handler.clone(), peer.clone());
         async move {
             let mut response = handler.handle(request, peer).await;
             if last {
@@ -107,7 +159,7 @@ where
         if error.is_parse() {
             shared.connections.count_parse_error();
         }
-        tracing::debug!(%peer, %error, "connection ended");
+        tracing::debug!(peer = %address, %error, "connection ended");
     }
     Ok(())
 }
@@ -160,6 +212,7 @@ where
                 return Poll::Pending;
             }
             if C::PROTOCOL == Protocol::Http1 || deadlines.is_closing() {
+                activity.set_expired();
                 return Poll::Ready(None);
             }
             // A peer that speaks HTTP/2 hears of it first (RFC 9113 §6.8): it may be about to send.

@@ -15,6 +15,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use super::ListenerSettings;
+use super::secure::HandshakeFailure;
 
 /// Counts for the metrics, shared by every listener thread.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub struct Connections {
     refused_by_address: AtomicU64,
     floods: AtomicU64,
     parse_errors: AtomicU64,
+    handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
 }
 
 impl Connections {
@@ -56,6 +58,18 @@ impl Connections {
     #[must_use]
     pub fn parse_errors(&self) -> u64 {
         self.parse_errors.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that came to nothing for this cause, since the start.
+    #[must_use]
+    pub fn handshake_failures(&self, cause: HandshakeFailure) -> u64 {
+        self.handshake_failures.get(cause as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn count_handshake_failure(&self, cause: HandshakeFailure) {
+        if let Some(count) = self.handshake_failures.get(cause as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Takes a place for one connection, unless as many are open as may be, or as many of its address.

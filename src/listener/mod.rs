@@ -1,6 +1,6 @@
 //! Stage 1: accepts connections and turns their bytes into requests.
 //!
-//! HTTP/1.1 and HTTP/2 with prior knowledge on one port (RFC 9112, RFC 9113 §3.3). It routes, limits and
+//! HTTP/1.1 and HTTP/2 on one port: under TLS as ALPN says, else by prior knowledge (RFC 9112, RFC 9113 §3). It routes, limits and
 //! answers nothing: the `Handler` makes every answer but those to bytes that are not HTTP, which hyper
 //! gives (400, 414, 431). Invariants: no connection outlives its deadlines (`deadline`) but for a request
 //! that is being handled; a client gets to read its answer before the socket closes (`io`); no fault of
@@ -13,12 +13,12 @@ mod connections;
 mod deadline;
 mod frames;
 mod io;
+mod secure;
 mod shared;
 mod sniff;
 mod tuning;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub use bind::BindError;
 pub use bind::Bound;
 pub use bind::bind;
 pub use connections::Connections;
+pub use secure::{ClientCertificate, HandshakeFailure, Peer, Secured};
 pub use tuning::LiveTuning;
 
 /// Any error, where only its text matters.
@@ -62,13 +63,15 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn handle(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Limits of every connection. [`LiveTuning`] holds those in force.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
+    /// Under TLS: from accept to the end of the handshake. Default 10 s.
+    pub handshake_timeout: Duration,
     /// From accept, later from a head's first byte, until the head is complete. Default 10 s.
     pub header_timeout: Duration,
     /// From the end of a response to the next request's first byte. Default 60 s.
@@ -113,6 +116,7 @@ pub struct ListenerSettings {
 impl Default for ListenerSettings {
     fn default() -> Self {
         Self {
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             linger_bytes: 16 * 1024 * 1024,

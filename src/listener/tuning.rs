@@ -9,13 +9,17 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::ListenerSettings;
+use crate::tls::ServerTls;
 
 /// The least that hyper takes for `max_buf_size`, in bytes.
 const MIN_BUFFER: usize = 8192;
 
 /// Where the snapshot in force is found. One for all threads of a listener.
 #[derive(Clone)]
-pub struct LiveTuning(Arc<ArcSwap<Tuning>>);
+pub struct LiveTuning {
+    tuning: Arc<ArcSwap<Tuning>>,
+    tls: Option<Arc<ServerTls>>,
+}
 
 /// One snapshot.
 pub(super) struct Tuning {
@@ -28,16 +32,26 @@ impl LiveTuning {
     /// Begins with these settings.
     #[must_use]
     pub fn new(settings: ListenerSettings) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Tuning::new(settings))))
+        Self { tuning: Arc::new(ArcSwap::from_pointee(Tuning::new(settings))), tls: None }
+    }
+
+    /// Every connection is under TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<ServerTls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Connections accepted from now on are run by these settings.
     pub fn replace(&self, settings: ListenerSettings) {
-        self.0.store(Arc::new(Tuning::new(settings)));
+        self.tuning.store(Arc::new(Tuning::new(settings)));
     }
 
     pub(super) fn now(&self) -> Arc<Tuning> {
-        self.0.load_full()
+        self.tuning.load_full()
+    }
+
+    pub(super) fn tls(&self) -> Option<&ServerTls> {
+        self.tls.as_deref()
     }
 }
 

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::admin::Refused;
+use crate::clock::Clock;
 use crate::drain::Watcher;
 use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::ring::KeyRing;
@@ -28,6 +29,7 @@ use crate::proxy::budget::Budget;
 use crate::readiness::Readiness;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::tls::TlsMeters;
 
 /// What the port reports on.
 pub struct Ops {
@@ -45,6 +47,10 @@ pub struct Ops {
     pub store: Arc<dyn Store>,
     /// Calls of the admin port without its token.
     pub refused: Arc<Refused>,
+    /// Certificates and handshakes.
+    pub tls: TlsMeters,
+    /// The wall clock, for how long certificates are good.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Serves the port until the drain has ended: probes must be answered while requests finish.
@@ -103,6 +109,10 @@ async fn readyz(State(ops): State<Arc<Ops>>, RawQuery(query): RawQuery) -> Respo
         if let Some(seed) = ops.readiness.seed() {
             let _infallible = writeln!(text, "seed file: {}", seed.lines.join("\n  "));
         }
+        for fault in ops.tls.faults() {
+            let _infallible =
+                writeln!(text, "certificates NOT in force as they stand, the former ones are: {fault}");
+        }
         if let Some(error) = &health.last_error {
             let when = if health.failing { "now" } else { "over since" };
             let _infallible = writeln!(text, "last error of the store ({when}): {error}");
@@ -147,6 +157,7 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.refused_by_address.absolute(ops.connections.refused_by_address());
     gauges.floods.absolute(ops.connections.floods());
     gauges.admin_refused.absolute(ops.refused.total());
+    ops.tls.update(&ops.connections, ops.clock.moment().wall.seconds());
     let mut response = ops.metrics.render().into_response();
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

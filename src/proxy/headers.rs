@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 /// Names that only we or proxies before us may set, or that carry a credential, with `-` for every separator. The
 /// last three are for applications that take a path or a proxy from a header: what was judged is what they get.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 12] = [
     "x-api-key",
     "x-workspace-id",
     "x-webhook-key-id",
@@ -20,6 +20,8 @@ const RESERVED: [&str; 10] = [
     "forwarded",
     "x-real-ip",
     "x-forwarded",
+    "client-cert",
+    "client-cert-chain",
     "x-original-url",
     "x-rewrite-url",
     "proxy",
@@ -172,6 +174,9 @@ mod tests {
             "Content_Length",
             "Transfer_Encoding",
             "transfer.encoding",
+            "Client-Cert",
+            "client_cert",
+            "Client-Cert_Chain",
         ] {
             let mut map = headers(&[(name, "forged"), ("accept", "*/*")]);
             strip_request(&mut map, &[]);

@@ -4,7 +4,7 @@
 //! read only when everything that needs no body has passed; nothing reaches `upstream` but an `Admitted`; a request
 //! is judged by one snapshot of the settings, from its head to its answer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
 use crate::guard::{self, Admitted};
 use crate::keys::ring::KeyRing;
-use crate::listener::Handler;
+use crate::listener::{Handler, Peer};
 use crate::readiness::Readiness;
 use crate::store::capture::Captures;
 use crate::telemetry::decision::{Decision, Decisions};
@@ -70,13 +70,13 @@ pub struct Proxy {
 impl Handler for Proxy {
     type Body = AnswerBody;
 
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<AnswerBody> {
         let begun = self.shared.clock.moment();
         let id = RequestId::new(begun.wall);
         let version = request.version();
         let settings = self.shared.settings.load();
-        let mut decision = Decision::new(id.clone(), peer.ip());
-        let conduct = self.conduct(request, peer.ip(), begun, &settings, &id, &mut decision);
+        let mut decision = Decision::new(id.clone(), peer.address.ip());
+        let conduct = self.conduct(request, &peer, begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
             self.shared.decisions.record_panic();
             Err(Rejection::Internal)
@@ -109,7 +109,7 @@ impl Proxy {
     async fn conduct(
         &self,
         request: Request<Incoming>,
-        peer: IpAddr,
+        peer: &Peer,
         begun: Moment,
         settings: &Settings,
         id: &RequestId,
@@ -118,7 +118,7 @@ impl Proxy {
         let (mut parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
         settings.head_limits.check(&parts)?;
-        let client = settings.trusted_proxies.client(peer, Proto::Http, &parts.headers)?;
+        let client = settings.trusted_proxies.client(peer.address.ip(), spoken(peer), &parts.headers)?;
         decision.client = client.address();
         let head = head::check(&parts)?;
         if self.shared.via.has_seen(&parts.headers) {
@@ -183,7 +183,7 @@ impl Proxy {
             return Ok(answer);
         }
         let via = self.shared.via.value(parts.version);
-        let outbound = outbound(parts, head.host, &credential_headers, body, (client, via), id);
+        let outbound = outbound(parts, head.host, &credential_headers, body, (client, peer, via), id);
         pin!(self.send_on(admitted, outbound, settings.response_timeout)).await
     }
 }
@@ -244,13 +244,18 @@ fn url(settings: &Settings, parts: &Parts) -> Option<String> {
     Some(format!("{}{}", base.trim_end_matches('/'), target(parts)))
 }
 
+/// What the connection is.
+fn spoken(peer: &Peer) -> Proto {
+    if peer.tls.is_some() { Proto::Https } else { Proto::Http }
+}
+
 /// What goes up: the request without its credentials.
 fn outbound(
     parts: Parts,
     host: HeaderValue,
     credential_headers: &[HeaderName],
     body: ForwardBody,
-    (client, via): (Client, HeaderValue),
+    (client, peer, via): (Client, &Peer, HeaderValue),
     id: &RequestId,
 ) -> Outbound {
     let mut header_map = parts.headers;
@@ -265,6 +270,7 @@ fn outbound(
         headers: header_map,
         host,
         client,
+        tls: peer.tls.clone(),
         request_id: id.clone(),
         body,
     }

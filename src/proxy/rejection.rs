@@ -238,7 +238,8 @@ impl Rejection {
                 BodyFault::Broken => &BAD_REQUEST,
                 BodyFault::OverBudget => &UNAVAILABLE,
             },
-            Self::Upstream(UpstreamError::Connect | UpstreamError::Broken) | Self::Loop => &BAD_GATEWAY,
+            Self::Upstream(UpstreamError::Connect | UpstreamError::Tls | UpstreamError::Broken)
+            | Self::Loop => &BAD_GATEWAY,
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
             | Self::Guard(GuardError::Keys(_))
             | Self::Body(BodyFault::OverBudget)

@@ -224,6 +224,11 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
+    /// What `make` makes with the macros of `metrics` is one of these.
+    pub(super) fn made<T>(&self, make: impl FnOnce() -> T) -> T {
+        metrics::with_local_recorder(&self.recorder, make)
+    }
+
     fn counter(&self, name: &'static str, labels: Vec<Label>) -> Counter {
         metrics::with_local_recorder(&self.recorder, || metrics::counter!(name, labels))
     }

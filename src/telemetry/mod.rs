@@ -7,3 +7,4 @@ pub mod decision;
 pub mod log;
 pub mod metrics;
 pub mod reason;
+pub mod tls;

@@ -1,16 +1,19 @@
 //! Opens a connection to the application.
 //!
 //! It keeps none and retries nothing: `pool` does. Names are looked up for each connection, so that a
-//! change of DNS is followed. Invariant: nothing here takes longer than the limit that it is given.
+//! change of DNS is followed. Invariants: nothing here takes longer than the limit that it is given; under TLS,
+//! nothing is sent to whoever is not proven to be the application (RFC 9110 §4.3.4).
 
 use std::io;
 use std::io::IoSlice;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
@@ -19,6 +22,9 @@ use tokio::net::UnixStream;
 use tokio::net::lookup_host;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
+use tokio_rustls::client::TlsStream;
+
+use crate::tls::{ClientTls, DialError, dial};
 
 /// Where the application listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,21 +52,49 @@ pub enum ConnectError {
     /// The limit passed.
     #[error("the application did not take the connection in time")]
     Timeout,
+    /// It is not who it should be, or there is no TLS that both speak.
+    #[error("cannot agree on TLS with the application: {0}")]
+    Tls(#[source] DialError),
     /// hyper did not take the connection.
     #[error("cannot speak HTTP to the application: {0}")]
     Handshake(#[source] hyper::Error),
 }
 
-/// Connects within `limit`. Of a name's several addresses each is tried, in the resolver's order, for an
+/// TLS to the application.
+#[derive(Clone)]
+pub struct Dialer {
+    /// The files, followed.
+    pub tls: Arc<ClientTls>,
+    /// What its certificate must be for.
+    pub name: ServerName<'static>,
+}
+
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Connects within `limit`, agreement on TLS with `dialer` included. Of a name's several addresses each is tried, in the resolver's order, for an
 /// equal share of what is left, so that one that answers nothing leaves time for the next.
 ///
 /// # Errors
 ///
 /// When no address took the connection in time.
-pub async fn connect(target: &Target, limit: Duration) -> Result<Stream, ConnectError> {
+pub async fn connect(
+    target: &Target,
+    dialer: Option<&Dialer>,
+    limit: Duration,
+) -> Result<Stream, ConnectError> {
     let end = Instant::now() + limit;
     match target {
-        Target::Tcp { host, port } => connect_tcp(host, *port, end).await.map(Stream::Tcp),
+        Target::Tcp { host, port } => {
+            let stream = connect_tcp(host, *port, end).await?;
+            let Some(Dialer { tls, name }) = dialer else { return Ok(Stream::Tcp(stream)) };
+            let agreed = timeout_at(end, dial(tls, name, stream)).await;
+            let agreed = agreed.map_err(|_elapsed| ConnectError::Timeout)?;
+            agreed.map(|stream| Stream::Tls(Box::new(stream))).map_err(ConnectError::Tls)
+        }
         Target::Unix(path) => timeout_at(end, UnixStream::connect(path))
             .await
             .map_err(|_elapsed| ConnectError::Timeout)?
@@ -100,6 +134,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+    /// Over TCP, under TLS.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl AsyncRead for Stream {
@@ -111,6 +147,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -120,6 +157,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -131,6 +169,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -138,6 +177,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -145,6 +185,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -152,6 +193,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

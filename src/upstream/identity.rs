@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::client::{Client, Proto};
 use crate::guard::Admitted;
+use crate::listener::ClientCertificate;
 use crate::proxy::request_id::RequestId;
 use crate::verify::{Authentic, AuthenticSet, Subject};
 
@@ -22,12 +23,14 @@ const SCHEME: HeaderName = HeaderName::from_static("countersign-scheme");
 const DELIVERY_ID: HeaderName = HeaderName::from_static("countersign-delivery-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("countersign-request-id");
 const BODY_BOUND: HeaderName = HeaderName::from_static("countersign-body-bound");
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_SHA256: HeaderName = HeaderName::from_static("countersign-client-cert-sha256");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The most headers that are set for one request, `Via`, `Forwarded`, `X-Forwarded-*` and `Host` included.
-pub(super) const MOST: usize = 14;
+pub(super) const MOST: usize = 16;
 
 /// Sets the `Countersign-*` headers.
 pub fn set(headers: &mut HeaderMap, admitted: &Admitted, id: &RequestId) {
@@ -89,7 +92,14 @@ fn set_lists(headers: &mut HeaderMap, credentials: &AuthenticSet) {
     }
 }
 
-/// Sets what a proxy says of the hop before it: `Forwarded` (RFC 7239) and `X-Forwarded-*`. They name the client alone and not the proxies between, so that an application finds the same
+/// Sets what the client proved in the TLS handshake: its certificate (RFC 9440 §2.2) and the digest of that.
+pub fn set_client_certificate(headers: &mut HeaderMap, client: &ClientCertificate) {
+    headers.insert(CLIENT_CERT, client.certificate.clone());
+    headers.insert(CLIENT_CERT_SHA256, client.sha256.clone());
+}
+
+/// Sets what a proxy says of the hop before it: `Forwarded` (RFC 7239) and `X-Forwarded-*`. They name the client
+/// alone and not the proxies between, so that an application finds the same
 /// address from whichever end it reads.
 pub fn set_hop(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
     let host = client.host().unwrap_or(host);

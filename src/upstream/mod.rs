@@ -11,6 +11,7 @@ pub mod pool;
 
 use std::error::Error as StdError;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, VIA};
@@ -21,8 +22,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
 use crate::guard::Admitted;
+use crate::listener::Secured;
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
+use connect::ConnectError;
 use pool::{Pool, SendError};
 
 /// A response body: returns its connection to the pool when it ends as it should.
@@ -49,6 +52,8 @@ pub struct Outbound {
     pub host: HeaderValue,
     /// Where it came from.
     pub client: Client,
+    /// What TLS said of the client, where there is TLS.
+    pub tls: Option<Arc<Secured>>,
     /// The request's id.
     pub request_id: RequestId,
     /// The body, verified or streaming.
@@ -64,6 +69,9 @@ pub enum UpstreamError {
     /// The same while the process is on its way out: the application has gone first.
     #[error("the upstream cannot be reached any more")]
     Gone,
+    /// It is not who it should be, or there is no TLS that both speak.
+    #[error("the upstream's TLS is not good")]
+    Tls,
     /// Its answer did not begin in time.
     #[error("the upstream did not answer in time")]
     Timeout,
@@ -82,6 +90,7 @@ impl UpstreamError {
         match self {
             Self::Connect => "connect",
             Self::Gone => "gone",
+            Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::Broken => "broken",
             Self::Body(_) => "body",
@@ -113,7 +122,7 @@ impl Upstream {
         async move {
             let lease = self.pool.checkout().await.map_err(|error| {
                 tracing::warn!(%error, "the upstream cannot be reached");
-                UpstreamError::Connect
+                unreached(&error)
             })?;
             let answer = pin!(lease.send(request));
             let response = pin!(within(limit, progress, answer)).await?;
@@ -159,6 +168,9 @@ fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
     identity::set(&mut headers, admitted, &outbound.request_id);
     headers.append(VIA, outbound.via);
     identity::set_hop(&mut headers, &outbound.client, &outbound.host);
+    if let Some(client) = outbound.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+        identity::set_client_certificate(&mut headers, client);
+    }
     headers.insert(HOST, outbound.host);
     set_length(&mut headers, &outbound.body);
     let mut request = Request::new(outbound.body);
@@ -180,6 +192,13 @@ fn set_length(headers: &mut HeaderMap, body: &ForwardBody) {
     };
 }
 
+fn unreached(error: &ConnectError) -> UpstreamError {
+    match error {
+        ConnectError::Tls(_) => UpstreamError::Tls,
+        _ => UpstreamError::Connect,
+    }
+}
+
 /// A fault of the client's body is told apart from one of the upstream, so that each gets its own status.
 fn cause(error: &SendError) -> UpstreamError {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
@@ -190,7 +209,7 @@ fn cause(error: &SendError) -> UpstreamError {
         source = error.source();
     }
     match error {
-        SendError::Connect(_) => UpstreamError::Connect,
+        SendError::Connect(error) => unreached(error),
         SendError::Exchange { .. } => {
             tracing::warn!(%error, "the upstream gave no valid answer");
             UpstreamError::Broken

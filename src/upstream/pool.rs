@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use super::body::Outgoing;
 use super::body::PooledBody;
 use super::connect::ConnectError;
+use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
 use crate::listener::BoxError;
@@ -71,6 +72,7 @@ impl<B> Clone for Pool<B> {
 #[derive(Debug)]
 struct Inner<B> {
     target: Target,
+    dialer: Option<Dialer>,
     settings: PoolSettings,
     builder: http1::Builder,
     /// The last one put back is the first one used; so the front is the oldest.
@@ -91,7 +93,17 @@ impl<B> Pool<B> {
     pub fn new(target: Target, settings: PoolSettings) -> Self {
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
-        Self(Arc::new(Inner { target, settings, builder, idle: Mutex::new(Vec::new()) }))
+        Self(Arc::new(Inner { target, dialer: None, settings, builder, idle: Mutex::new(Vec::new()) }))
+    }
+
+    /// The same under TLS.
+    #[must_use]
+    pub fn under_tls(target: Target, dialer: Dialer, settings: PoolSettings) -> Self {
+        let mut pool = Self::new(target, settings);
+        if let Some(inner) = Arc::get_mut(&mut pool.0) {
+            inner.dialer = Some(dialer);
+        }
+        pool
     }
 
     /// Unused connections held now, closed ones that were not noticed yet included.
@@ -146,7 +158,8 @@ where
     /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Sender<B>, ConnectError>> + Send + '_>> {
         Box::pin(async move {
-            let stream = connect(&self.0.target, self.0.settings.connect_timeout).await?;
+            let stream =
+                connect(&self.0.target, self.0.dialer.as_ref(), self.0.settings.connect_timeout).await?;
             let (sender, connection) =
                 self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
             tokio::spawn(async move {

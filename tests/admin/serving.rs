@@ -15,7 +15,7 @@ async fn requests_are_answered_and_a_drain_closes_idle_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, watcher) = channel();
-    let serving = tokio::spawn(serve(listener, port.router.clone(), watcher));
+    let serving = tokio::spawn(serve(listener, port.router.clone(), None, watcher));
 
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request =

@@ -104,6 +104,49 @@ fn an_unknown_keys_value_and_a_password_are_never_shown() {
 }
 
 #[test]
+fn tls_is_whole_or_not_there() {
+    let pair = "certificates = [{ cert_file = 'a.pem', key_file = 'a.key' }]";
+    for (toml, path, why) in [
+        ("[listener.tls]\nclient_auth = 'required'", "listener.tls.client_auth", "certificates beside it"),
+        ("[admin.tls]\nclient_ca_file = 'ca.pem'", "admin.tls.client_ca_file", "certificates beside it"),
+        ("[listener.tls]\ncertificates = []", "listener.tls.certificates", "at least one"),
+        ("[listener.tls]\ncertificates = 'a.pem'", "listener.tls.certificates", "a list of tables"),
+        (
+            "[listener.tls]\ncertificates = [{ cert_file = 'a' }]",
+            "listener.tls.certificates[0].key_file",
+            "a value",
+        ),
+        ("[listener.tls]\nclient_auth = 'maybe'", "listener.tls.client_auth", "\"required\""),
+        ("[upstream]\nurl = 'https://app'", "upstream.ca_file", "the authorities"),
+        ("[upstream]\nca_file = 'ca.pem'", "upstream.ca_file", "begins with https://"),
+        ("[upstream]\nserver_name = 'app'", "upstream.server_name", "begins with https://"),
+        (
+            "[upstream]\nurl = 'https://app'\nca_file = 'c'\ncert_file = 'a'",
+            "upstream.cert_file",
+            "key_file beside",
+        ),
+        (
+            "[upstream]\nurl = 'https://app'\nca_file = 'c'\nserver_name = 'a:1'",
+            "upstream.server_name",
+            "without port",
+        ),
+    ] {
+        let faults = Given::file(toml).faults();
+        assert_eq!(faults.len(), 1, "{toml}: {faults:?}");
+        let fault = faults[0].to_string();
+        assert!(fault.starts_with(path) && fault.contains(why), "{toml}: {fault}");
+    }
+    for (more, path) in
+        [("client_auth = 'optional'", "client_auth"), ("client_ca_file = 'ca.pem'", "client_ca_file")]
+    {
+        let faults = Given::file(&format!("[listener.tls]\n{pair}\n{more}")).faults();
+        assert_eq!((faults.len(), faults[0].path.as_str()), (1, &*format!("listener.tls.{path}")));
+    }
+    let config = Given::file("[upstream]\nurl = 'https://app'\nca_file = 'ca.pem'").config();
+    assert_eq!(config.upstream.target.to_string(), "https://app:443");
+}
+
+#[test]
 fn an_upstream_names_a_place_and_nothing_else() {
     let url = |url: &str| Given::nothing().flag("upstream.url", url);
     for (text, shown) in [
@@ -120,7 +163,6 @@ fn an_upstream_names_a_place_and_nothing_else() {
         ("http://app?x=1", "without path"),
         ("http://u:p@app", "without user"),
         ("http://app/u@x", "without user"),
-        ("https://app", "not supported yet"),
         ("http://app:0", "ports are"),
         ("http://app:99999", "ports are"),
         ("http://::1:80", "brackets"),

@@ -76,7 +76,10 @@ fn the_defaults_load_and_are_those_of_the_contract() {
     assert_eq!(config.listener.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.admin.address.to_string(), "127.0.0.1:9901");
     assert_eq!(config.ops.address.to_string(), "0.0.0.0:9902");
-    assert_eq!(config.upstream.target, UpstreamTarget::Tcp { host: "127.0.0.1".to_owned(), port: 3000 });
+    assert_eq!(
+        config.upstream.target,
+        UpstreamTarget::Tcp { host: "127.0.0.1".to_owned(), port: 3000, is_https: false }
+    );
     assert_eq!(config.upstream.connect_timeout, Duration::from_secs(5));
     assert_eq!(config.upstream.idle_connections, 256);
     assert_eq!(config.store.backend, StoreBackend::Embedded { path: "countersign.redb".into() });
@@ -130,7 +133,7 @@ fn flags_beat_env_beat_file_beat_defaults() {
         .env("COUNTERSIGN_UPSTREAM__CONNECT_TIMEOUT", "2s")
         .flag("upstream.url", "http://flag:3");
     let upstream = given.config().upstream;
-    assert_eq!(upstream.target, UpstreamTarget::Tcp { host: "flag".to_owned(), port: 3 });
+    assert_eq!(upstream.target, UpstreamTarget::Tcp { host: "flag".to_owned(), port: 3, is_https: false });
     assert_eq!(upstream.connect_timeout, Duration::from_secs(2));
     assert_eq!(upstream.response_timeout, Duration::from_secs(1));
     assert_eq!(upstream.idle_timeout, Duration::from_secs(30));

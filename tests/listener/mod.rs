@@ -14,7 +14,7 @@ use countersign::drain;
 use countersign::listener;
 use countersign::listener::Connections;
 use countersign::listener::Handler;
-use countersign::listener::{ListenerSettings, LiveTuning};
+use countersign::listener::{ListenerSettings, LiveTuning, Peer};
 use http::Request;
 use http::Response;
 use http_body_util::BodyExt;
@@ -46,7 +46,7 @@ struct Paths {
 impl Handler for Paths {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>, _peer: Peer) -> Response<Full<Bytes>> {
         self.entered.add_permits(1);
         let body = match request.uri().path() {
             "/early" => {

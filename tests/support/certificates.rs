@@ -29,16 +29,41 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), dir }
     }
 
+    /// Where its files are.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// The file with its certificate.
     pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
     }
 
+    /// One that expired long ago.
+    pub(crate) fn vouch_expired(&self, file: &str, names: &[&str]) -> Pair {
+        self.vouch_with(file, names, |params| {
+            params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        })
+    }
+
     /// A certificate for these names or addresses, in files named after `file`.
     pub(crate) fn vouch(&self, file: &str, names: &[&str]) -> Pair {
+        self.vouch_with(file, names, |_| ())
+    }
+
+    /// The same, with something else about it.
+    pub(crate) fn vouch_with(
+        &self,
+        file: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Pair {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
         let pair = Pair {
             cert: self.dir.path().join(format!("{file}.pem")),
             key: self.dir.path().join(format!("{file}.key")),

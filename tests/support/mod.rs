@@ -18,6 +18,7 @@ pub(crate) mod refusal;
 pub(crate) mod sentinel;
 pub(crate) mod sidecar;
 pub(crate) mod store_conformance;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod vectors;
 pub(crate) mod watched;

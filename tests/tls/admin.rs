@@ -1,0 +1,72 @@
+//! The admin port under TLS, and commands that call it there.
+
+use crate::support::certificates::{Authority, Pair};
+use crate::support::http::Call;
+use crate::support::process::{Process, countersign};
+use crate::support::sidecar::{Sidecar, TOKEN};
+use crate::support::tls::Client;
+
+fn start(pair: &Pair, more: &str) -> Sidecar {
+    let table = super::table(&[pair], more).replace("[listener.tls]", "[admin.tls]");
+    Sidecar::builder().config(&table).start()
+}
+
+fn call() -> Call {
+    Call::get("/api/workspaces").header("Authorization", format!("Bearer {TOKEN}"))
+}
+
+#[test]
+fn admins_are_served_under_tls_and_not_without() {
+    let authority = Authority::new("admin");
+    let sidecar = start(&authority.vouch("admin", &["admin.example"]), "");
+    let admin = sidecar.running().admin.unwrap();
+    let client = Client::new(&authority.file(), None);
+    assert_eq!(client.send(admin, "admin.example", &call()).unwrap().status, 200);
+    assert_eq!(client.send(admin, "admin.example", &call().without("Authorization")).unwrap().status, 401);
+    super::assert_unanswered(admin, &call().bytes());
+    let session = client.open(admin, "admin.example").unwrap();
+    assert_eq!(session.tls().alpn_protocol(), None);
+}
+
+#[test]
+fn an_admin_port_that_requires_certificates_opens_to_no_token_alone() {
+    let (authority, admins) = (Authority::new("admin"), Authority::new("admins"));
+    let rules = format!("client_auth = 'required'\nclient_ca_file = '{}'", admins.file().display());
+    let sidecar = start(&authority.vouch("admin", &["admin.example"]), &rules);
+    let admin = sidecar.running().admin.unwrap();
+    let send = |pair: Option<&Pair>, call: &Call| {
+        Client::new(&authority.file(), pair).send(admin, "admin.example", call).map(|answer| answer.status)
+    };
+    assert!(send(None, &call()).is_err());
+    let known = admins.vouch("known", &["alice.example"]);
+    assert_eq!(send(Some(&known), &call()), Ok(200));
+    assert_eq!(send(Some(&known), &call().without("Authorization")), Ok(401));
+}
+
+#[test]
+fn commands_call_it_under_tls_and_tell_nobody_else_the_token() {
+    let (authority, admins) = (Authority::new("admin"), Authority::new("admins"));
+    let rules = format!("client_auth = 'optional'\nclient_ca_file = '{}'", admins.file().display());
+    let sidecar = start(&authority.vouch("admin", &["localhost"]), &rules);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("token"), TOKEN).unwrap();
+    let url = format!("https://localhost:{}", sidecar.running().admin.unwrap().port());
+    let run = |args: &[&str]| {
+        let base = ["workspace", "list", "--url", &url, "--token-file", "token"];
+        Process::start(countersign(dir.path(), &[&base, args].concat())).finish()
+    };
+    let known = admins.vouch("known", &["alice.example"]);
+    let text = |path: &std::path::Path| path.display().to_string();
+    let (ca, strangers) = (text(&authority.file()), Authority::new("admin"));
+    let (cert, key) = (text(&known.cert), text(&known.key));
+    for args in [&["--ca-file", &ca][..], &["--ca-file", &ca, "--cert-file", &cert, "--key-file", &key]] {
+        let ended = run(args);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    let refused = run(&["--ca-file", &text(&strangers.file())]);
+    assert_eq!(refused.code, Some(69), "{}", refused.stderr);
+    assert!(refused.stderr.contains("invalid peer certificate"), "{}", refused.stderr);
+    let without = run(&[]);
+    assert_eq!(without.code, Some(2), "{}", without.stderr);
+    assert!(without.stderr.contains("--ca-file"), "{}", without.stderr);
+}
