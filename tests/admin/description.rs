@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::Request;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::admin_port::Port;
 use crate::support::described::Description;
@@ -24,7 +24,7 @@ async fn the_description_is_public_and_of_openapi_3_1() {
     let description = description(&port).await;
     assert_eq!(description.document["openapi"], "3.1.0");
     for public_one in ["GET /openapi.json", "GET /docs"] {
-        assert_eq!(description.stated(public_one)["security"], serde_json::json!([]));
+        assert_eq!(description.stated(public_one)["security"], json!([]));
     }
     for operation in description.operations() {
         let stated = description.stated(&operation);
@@ -62,6 +62,11 @@ async fn every_reference_leads_somewhere_and_every_parameter_of_a_path_is_stated
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(description.document.pointer(pointer).is_some(), "{reference}");
     }
+    let linked =
+        &description.stated("POST /api/workspaces/{workspace}/webhook-keys")["responses"]["201"]["links"];
+    let rotate = &linked["rotateWorkspaceWebhookKey"]["parameters"];
+    assert_eq!(rotate, &json!({ "workspace": "$request.path.workspace", "key": "$response.body#/id" }));
+    assert_eq!(linked["rotateWebhookKey"]["parameters"], json!({ "key": "$response.body#/id" }));
     for operation in description.operations() {
         let stated = description.stated(&operation)["parameters"].as_array().unwrap();
         let stated: Vec<&str> = stated

@@ -5,7 +5,8 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::operations::{Described, Gives, Takes};
+use super::links;
+use super::operations::{DESCRIBED, Described, Gives, Takes};
 use crate::admin::operations::{Operation, Permission};
 
 /// Refusals: status, slug of the type, title, an example of the detail, when.
@@ -133,7 +134,11 @@ pub(super) fn refusals() -> Map<String, Value> {
 /// The answers of an operation, by status.
 pub(super) fn of(operation: &Operation, described: &Described, schemas: &Map<String, Value>) -> Value {
     let (status, mut answers) = (success(described.gives), Map::new());
-    answers.insert(status.to_string(), given(described.gives, schemas));
+    let mut given = given(described.gives, schemas);
+    if let (Some(given), Some(links)) = (given.as_object_mut(), links::of(described, DESCRIBED)) {
+        given.insert("links".to_owned(), links);
+    }
+    answers.insert(status.to_string(), given);
     for status in refused(operation, described) {
         answers.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{status}") }));
     }

@@ -6,6 +6,7 @@
 //! nothing and runs nothing.
 
 mod answers;
+mod links;
 mod operations;
 mod page;
 mod parameters;
