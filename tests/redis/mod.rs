@@ -4,6 +4,7 @@
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
 mod captures;
+mod changes;
 mod chaos;
 mod cluster;
 mod cluster_faults;
