@@ -147,7 +147,7 @@ impl Watched {
 
     /// An admin request whose answer holds no secret.
     fn admin(&mut self, method: &str, target: &str, body: Option<Value>, status: u16) -> Answer {
-        let answer = admin_call(method, target, body).send(self.serve.admin);
+        let answer = admin_call(method, target, body).ask(self.serve.admin);
         assert_eq!(answer.status, status, "{method} {target}: {}", answer.text());
         self.keep(&answer);
         answer
@@ -155,7 +155,7 @@ impl Watched {
 
     /// One whose answer shows secrets, this once: in these members, and nowhere else in it.
     fn shown(&mut self, target: &str, body: Value, members: &[&str]) -> Vec<String> {
-        let answer = admin_call("POST", target, Some(body)).send(self.serve.admin);
+        let answer = admin_call("POST", target, Some(body)).ask(self.serve.admin);
         assert!(matches!(answer.status, 200 | 201), "{target}: {}", answer.text());
         let mut json = answer.json();
         let secrets: Vec<String> = members
@@ -261,12 +261,12 @@ impl Watched {
             [format!("{{\"webhookSecret\":\"{TOKEN_SECRET}"), format!("{{\"a\":1,\"a\":{}}}", json!(GIVEN))]
         {
             call.body = broken.into_bytes();
-            let answer = call.send(self.serve.admin);
+            let answer = call.ask(self.serve.admin);
             assert_eq!(answer.status, 400);
             self.keep(&answer);
         }
         let answer =
-            Call::get(all).header("Authorization", format!("Bearer {TOKEN_SECRET}")).send(self.serve.admin);
+            Call::get(all).header("Authorization", format!("Bearer {TOKEN_SECRET}")).ask(self.serve.admin);
         assert_eq!(answer.status, 401);
         self.keep(&answer);
     }

@@ -90,7 +90,7 @@ impl Admin {
         (method, target, body): (&str, &str, Option<Value>),
         count: &AtomicU64,
     ) -> Result<Answer, Gone> {
-        connection.write(&admin_call(method, target, body).bytes());
+        connection.write(&admin_call(method, target, body).bytes_for("localhost"));
         let answer = connection.try_answer(method).ok_or(Gone)?;
         assert!(matches!(answer.status, 200 | 201 | 204), "{method} {target}: {}", answer.text());
         self.acknowledged.push(answer.header("countersign-request-id").unwrap().to_owned());
@@ -191,7 +191,7 @@ impl Held {
     /// Compares with the stored record, and settles a doubt by it. False: its new secrets are not known.
     fn agrees(&mut self, admin: &mut Connection) -> bool {
         let path = format!("/api/webhook-keys/{}", self.id);
-        admin.write(&admin_call("GET", &path, None).bytes());
+        admin.write(&admin_call("GET", &path, None).bytes_for("localhost"));
         let answer = admin.answer_to("GET");
         let doubt = self.doubt.take();
         if self.deleted {

@@ -96,11 +96,11 @@ fn each_port_serves_its_own_paths_only() {
         assert_eq!(with_token(target).send(sidecar.running().ops).status, 404, "{target} on the ops port");
     }
     for target in ["/metrics", "/readyz", "/webhooks/hook", "/"] {
-        let answer = with_token(target).send(sidecar.running().admin.unwrap());
+        let answer = with_token(target).ask(sidecar.running().admin.unwrap());
         assert_eq!(answer.status, 404, "{target} on the admin port");
     }
-    assert_eq!(Call::get("/api/workspaces").send(sidecar.running().admin.unwrap()).status, 401);
-    assert_eq!(with_token("/api/workspaces").send(sidecar.running().admin.unwrap()).status, 200);
+    assert_eq!(Call::get("/api/workspaces").ask(sidecar.running().admin.unwrap()).status, 401);
+    assert_eq!(with_token("/api/workspaces").ask(sidecar.running().admin.unwrap()).status, 200);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn no_key_path_or_secret_is_logged_or_counted() {
     let id = refused.header("countersign-request-id").unwrap();
     sidecar.admin("GET", "/api/workspaces?canary=query-canary", None);
     let wrong = Call::get("/api/workspaces").header("Authorization", "Bearer token-canary");
-    wrong.send(sidecar.running().admin.unwrap());
+    wrong.ask(sidecar.running().admin.unwrap());
 
     let secrets = [
         key.api_key.as_str(),

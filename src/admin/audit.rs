@@ -142,11 +142,15 @@ impl Wanted {
     fn takes(&self, event: Option<&AuditEvent>) -> bool {
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        // Whoever has the id of an admin finds all events of that one, whatever the name was.
+        let is_id = |wanted: &Option<String>, found: Option<Uuid>| {
+            found.is_some_and(|found| wanted.as_deref().and_then(formats::id) == Some(found))
+        };
         match event {
             Some(event) => {
                 is(&self.resource_type, &event.resource_type)
                     && self.resource_id.is_none_or(|id| id == event.resource_id)
-                    && is(&self.actor, &event.actor)
+                    && (is(&self.actor, &event.actor) || is_id(&self.actor, event.actor_id))
                     && is(&self.action, &event.action)
                     && self.since.is_none_or(|since| event.at >= since)
                     && self.until.is_none_or(|until| event.at <= until)
@@ -183,6 +187,7 @@ fn view((position, mac, _): &AuditEntry, event: Option<AuditEvent>) -> Value {
             "id": event.id,
             "at": formats::shown_time(event.at),
             "actor": event.actor,
+            "actorId": event.actor_id,
             "action": event.action,
             "severity": event.severity,
             "resourceType": event.resource_type,

@@ -1,6 +1,6 @@
 //! From a plan to an answer: commits through the writer and says in HTTP what came of it.
 //!
-//! Not the rules of any resource. Invariants: a change that alters nothing is not committed and leaves no
+//! Not the rules of any resource. Invariants: whoever asks has their rights still when the change is committed; a change that alters nothing is not committed and leaves no
 //! audit event; a store's own words stay in the log, because they may name files and addresses.
 
 use axum::response::{IntoResponse, Response};
@@ -44,8 +44,12 @@ pub(super) enum Outcome<T> {
 pub(super) async fn commit<T>(
     state: &AdminState,
     call: &Call,
-    plan: impl FnMut(&Mirror) -> Result<Plan<T>, Stop>,
+    mut plan: impl FnMut(&Mirror) -> Result<Plan<T>, Stop>,
 ) -> Result<Outcome<T>, Problem> {
+    let plan = |mirror: &Mirror| {
+        call.rights.still_stand(mirror)?;
+        plan(mirror)
+    };
     match state.writer.commit(&call.actor, plan).await {
         Ok((output, records)) => Ok(Outcome::Done(output, records)),
         Err(WriteError::Refused(Stop::Unchanged)) => Ok(Outcome::Unchanged),
@@ -60,7 +64,7 @@ pub(super) async fn commit_once<T>(
     state: &AdminState,
     call: &Call,
     once: Option<&Once>,
-    plan: impl FnMut(&Mirror) -> Result<Plan<T>, Stop>,
+    mut plan: impl FnMut(&Mirror) -> Result<Plan<T>, Stop>,
     answer: impl Fn(&T, &[Record]) -> Result<Answer, Problem>,
 ) -> Result<Response, Problem> {
     let writer = &state.writer;
@@ -69,6 +73,10 @@ pub(super) async fn commit_once<T>(
     {
         return Ok(response);
     }
+    let plan = |mirror: &Mirror| {
+        call.rights.still_stand(mirror)?;
+        plan(mirror)
+    };
     let mut made = None;
     let keep = |output: &T, records: &[Record]| {
         let answer = answer(output, records)?;
@@ -166,6 +174,7 @@ pub(super) fn owned_by_api(decoded: &Decoded) -> Result<(), Problem> {
         Decoded::Workspace(record) => not_seeded(record.meta.is_seeded()),
         Decoded::Key(entry) => not_seeded(entry.record.meta.is_seeded()),
         Decoded::Integration(entry) => not_seeded(entry.record.meta.is_seeded()),
+        Decoded::Admin(record) => not_seeded(record.meta.is_seeded()),
         Decoded::Damaged(_) => Ok(()),
     }
 }
@@ -189,6 +198,7 @@ pub(super) fn removal(decoded: &Decoded) -> Edit {
         Decoded::Workspace(record) => Edit::Delete(Record::Workspace(record.as_ref().clone())),
         Decoded::Key(entry) => Edit::Delete(Record::WebhookKey(entry.record.record())),
         Decoded::Integration(entry) => Edit::Delete(Record::Integration(entry.record.clone())),
+        Decoded::Admin(record) => Edit::Delete(Record::Admin(record.as_ref().clone())),
     }
 }
 
@@ -197,6 +207,8 @@ fn damaged_claims(damaged: &Damaged) -> Vec<String> {
     let digests = damaged.api_keys.iter().map(|digest| data_encoding::HEXLOWER.encode(&digest.0));
     let keys = digests.map(|digest| format!("api-key/{digest}"));
     let name = damaged.name.iter().filter(|_| damaged.key.kind == Kind::Integration);
+    let token = damaged.token.iter().map(|token| data_encoding::HEXLOWER.encode(&token.0));
+    let keys = keys.chain(token.map(|digest| format!("admin-token/{digest}")));
     keys.chain(name.map(|name| format!("integration-name/{name}"))).collect()
 }
 

@@ -13,12 +13,15 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::fields::Fields;
 use super::idempotency::{self, Once};
 use super::problem::{Fault, Problem};
+use super::rights::Rights;
 use crate::store::writer::Actor;
 
 /// A request for one record.
 pub(super) struct Call {
     /// Who asks.
     pub(super) actor: Actor,
+    /// What they may do.
+    pub(super) rights: Rights,
     if_match: Option<Vec<String>>,
     /// `Idempotency-Key`, and what it is for.
     repeatable: Option<Repeatable>,
@@ -35,6 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let actor = parts.extensions.get::<Actor>().cloned().ok_or_else(Problem::unauthenticated)?;
+        let rights = parts.extensions.get::<Rights>().cloned().ok_or_else(Problem::unauthenticated)?;
         match parts.uri.query() {
             None | Some("") => {
                 let repeatable = idempotency::key(&parts.headers)?.map(|key| Repeatable {
@@ -42,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
                     method: parts.method.clone(),
                     path: parts.uri.path().to_owned(),
                 });
-                Ok(Self { actor, if_match: if_match(&parts.headers), repeatable })
+                Ok(Self { actor, rights, if_match: if_match(&parts.headers), repeatable })
             }
             Some(query) => {
                 let name: String = query.chars().take_while(|c| !matches!(c, '=' | '&')).take(64).collect();

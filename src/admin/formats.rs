@@ -3,6 +3,7 @@
 //! Not which record has which field. Pure: a JSON value in, a checked value or what is wrong with it out.
 //! Invariant: no text repeats the value. Times are RFC 3339, in UTC with milliseconds when written.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -103,6 +104,14 @@ pub(super) fn id(text: &str) -> Option<Uuid> {
 /// An id as a field.
 pub(super) fn id_field(value: Value) -> Checked<Uuid> {
     id(&text(value)?).map_or_else(|| wrong("format", "must be a UUID"), Ok)
+}
+
+/// Ids of other records; `instead` is what to send for none.
+pub(super) fn ids(instead: &'static str) -> impl FnOnce(Value) -> Checked<BTreeSet<Uuid>> {
+    move |value| {
+        let parse = |text: String| id(&text).map_or_else(|| wrong("format", "must be a UUID"), Ok);
+        list(value, instead, parse).map(BTreeSet::from_iter)
+    }
 }
 
 /// One of a closed set of words.

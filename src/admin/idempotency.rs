@@ -74,7 +74,7 @@ impl Once {
     /// The request of this admin with this key.
     pub(super) fn of(actor: &Actor, key: &str, method: &str, path: &str, body: &[u8; 32]) -> Self {
         Self {
-            id: AnswerId(digest(&[actor.name.as_bytes(), key.as_bytes()])),
+            id: AnswerId(digest(&[actor.identity().as_bytes(), key.as_bytes()])),
             fingerprint: digest(&[method.as_bytes(), path.as_bytes(), body]),
         }
     }

@@ -1,4 +1,4 @@
-//! The admin port: workspaces, webhook keys and integrations over HTTP and JSON.
+//! The admin port: workspaces, webhook keys, integrations and admins over HTTP and JSON.
 //!
 //! Its operations, and who may ask for each, are the table in `operations.rs`.
 //!
@@ -7,25 +7,31 @@
 //! refused; nothing is read or planned from a key set that is not loaded or too old; every change is one
 //! commit with one audit event, durable before its answer.
 //!
-//! The way of a request: `envelope` (id, headers, panics) → `auth` → freshness → a resource, which reads
+//! The way of a request: `envelope` (id, headers, panics) → `browser` (Host, Origin) → `auth` (who, and whether they may) →
+//! freshness → a resource, which reads
 //! `body` and `fields`, plans through `change`, and refuses through `problem`.
 
+mod admins;
 mod audit;
 mod auth;
 mod body;
+mod browser;
 mod change;
 mod conditional;
+mod denied;
 mod envelope;
 mod fields;
 mod fleet;
 mod formats;
 mod idempotency;
 mod integrations;
+mod logins;
 mod openapi;
 mod operations;
 mod page;
 mod problem;
 mod refused;
+mod rights;
 mod rotation;
 mod schemes;
 pub mod seed;
@@ -42,9 +48,11 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
+pub use denied::Denied;
+pub use logins::Logins;
 pub use operations::{OPERATIONS, Operation, Permission};
 pub use refused::Refused;
-pub use serve::serve;
+pub use serve::{Peer, serve};
 
 use crate::keys::ring::KeyRing;
 use crate::proxy::settings::LiveSettings;
@@ -67,6 +75,12 @@ pub struct AdminState {
     pub refused: Arc<Refused>,
     /// Routes, which a key may be confined to; the URL that a sender must call; keys that are tried for a request.
     pub settings: Arc<LiveSettings>,
+    /// Wrong tokens by address.
+    pub logins: Logins,
+    /// Calls of admins that their role does not allow.
+    pub denied: Denied,
+    /// `admin.hosts`: names under which the port answers, beside its own.
+    pub hosts: Vec<String>,
 }
 
 impl fmt::Debug for AdminState {
@@ -83,17 +97,23 @@ pub fn router(state: Arc<AdminState>) -> Router {
     let guarded = routes(&state, |operation| operation.permission != Permission::Public)
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
-        .layer(check());
+        .layer(check())
+        .layer(from_fn(browser::check_origin));
     let public = routes(&state, |operation| operation.permission == Permission::Public)
         .method_not_allowed_fallback(other_method);
-    guarded.merge(public).layer(from_fn(envelope::wrap)).with_state(state)
+    let named = from_fn_with_state(Arc::clone(&state), browser::check_host);
+    guarded.merge(public).layer(named).layer(from_fn(envelope::wrap)).with_state(state)
 }
 
-fn routes(state: &Arc<AdminState>, which: impl Fn(&&Operation) -> bool) -> Router<Arc<AdminState>> {
+fn routes(state: &Arc<AdminState>, which: impl Fn(&&'static Operation) -> bool) -> Router<Arc<AdminState>> {
     let fresh = || from_fn_with_state(Arc::clone(state), require_fresh_keys);
     OPERATIONS.iter().filter(which).fold(Router::new(), |router, operation| {
         let route = operation.route();
         let route = if operation.needs_keys { route.route_layer(fresh()) } else { route };
+        let route = match operation.permission {
+            Permission::Public => route,
+            _ => route.route_layer(from_fn_with_state((Arc::clone(state), operation), auth::permit)),
+        };
         router.route(operation.path, route)
     })
 }

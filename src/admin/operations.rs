@@ -10,7 +10,9 @@ use std::sync::Arc;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
-use super::{AdminState, audit, fleet, integrations, openapi, schemes, webhook_keys, workspaces};
+use crate::keys::record::AdminRole;
+
+use super::{AdminState, admins, audit, fleet, integrations, openapi, schemes, webhook_keys, workspaces};
 
 /// Who may ask for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,20 @@ pub enum Permission {
     Oversee,
     /// Platform admins.
     Manage,
+}
+
+impl Permission {
+    /// The roles that have it; of a public operation, all.
+    #[must_use]
+    pub const fn roles(self) -> &'static [AdminRole] {
+        use AdminRole::{Auditor, PlatformAdmin, WorkspaceAdmin};
+        match self {
+            Self::Public | Self::Admin | Self::ReadKeys => &[PlatformAdmin, WorkspaceAdmin, Auditor],
+            Self::ChangeKeys => &[PlatformAdmin, WorkspaceAdmin],
+            Self::Oversee => &[PlatformAdmin, Auditor],
+            Self::Manage => &[PlatformAdmin],
+        }
+    }
 }
 
 /// One method of one path.
@@ -97,6 +113,13 @@ pub const OPERATIONS: &[Operation] = &[
     operation!(Manage POST "/api/integrations/{integration}/rotate-secret" integrations::rotate::rotate),
     operation!(Manage POST "/api/integrations/{integration}/retire-previous" integrations::retire::retire),
     operation!(Manage POST "/api/integrations/{integration}/handshake/reveal" integrations::reveal::reveal),
+
+    operation!(Oversee GET "/api/admins" admins::list),
+    operation!(Manage POST "/api/admins" admins::create::create),
+    operation!(Oversee GET "/api/admins/{admin}" admins::get),
+    operation!(Manage PATCH "/api/admins/{admin}" admins::update::patch),
+    operation!(Manage DELETE "/api/admins/{admin}" admins::delete),
+    operation!(Manage POST "/api/admins/{admin}/rotate-token" admins::rotate::rotate),
 
     operation!(Oversee GET "/api/sidecars" fleet::sidecars),
     operation!(Oversee GET "/api/keks" fleet::keks),

@@ -5,11 +5,16 @@
 //! [`Problem`], and `envelope.rs` alone writes it, because only the envelope knows the request id.
 //! Pointers are JSON pointers (RFC 6901).
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
+
+use super::operations::Permission;
+use crate::keys::record::AdminRole;
 
 /// Seconds after which a caller may try again what a fault of ours refused.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -98,6 +103,35 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail)
     }
 
+    /// 403: the caller's role does not have it.
+    pub(super) fn forbidden(role: AdminRole, permission: Permission) -> Self {
+        let roles: Vec<&str> = permission.roles().iter().map(|role| role.name()).collect();
+        let detail = format!("your role, {}, may not do this; it takes {}", role.name(), roles.join(" or "));
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    /// 403: a web page of another site made the request.
+    pub(super) fn cross_site() -> Self {
+        let detail = "requests that a web page of another site makes are refused (Origin, Sec-Fetch-Site)";
+        Self::new(StatusCode::FORBIDDEN, "cross-site", "Request of another site", detail)
+    }
+
+    /// 421: called by a name that is not ours.
+    pub(super) fn misdirected() -> Self {
+        let detail = "this is not the host that Host names; a name is allowed by admin.hosts";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "Another host", detail)
+    }
+
+    /// 429: too many wrong tokens from this address.
+    pub(super) fn too_many_logins(wait: Duration) -> Self {
+        let detail = "too many wrong tokens came from this address; try again after Retry-After";
+        let mut problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", "Too many wrong tokens", detail);
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        problem.0.header = Some((RETRY_AFTER, HeaderValue::from(seconds)));
+        problem
+    }
+
     /// 404.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
@@ -136,6 +170,13 @@ impl Problem {
         let mut problem = Self::conflict(detail);
         problem.0.errors = reasons.into_iter().map(|reason| Fault::at(pointer, code, reason)).collect();
         problem
+    }
+
+    /// 409: without this one only the configured token could manage admins.
+    pub(super) fn last_platform_admin() -> Self {
+        let detail =
+            "this is the last platform-admin; make another one first, or ask with the configured token";
+        Self::conflict_at("/role", "last_platform_admin", detail)
     }
 
     /// 409: the record is the seed file's.

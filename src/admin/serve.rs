@@ -1,24 +1,29 @@
 //! The admin port's own accept loop.
 //!
-//! Not the traffic listener: HTTP/1.1 only, few connections, no pipelining tricks. Invariants: a silent
+//! Not the traffic listener: HTTP/1.1 only, few connections, no pipelining tricks. Invariants: every request knows which
+//! connection it came by ([`Peer`]); a silent
 //! connection is closed after [`HEAD_TIME`]; at most [`CONNECTIONS`] are open, further ones wait in the
 //! backlog; when the drain begins, idle connections are closed and requests under way have [`DRAIN_TIME`]; under TLS
 //! nothing is read from whoever has not finished the handshake within [`HANDSHAKE_TIME`].
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
 
 use crate::drain::Watcher;
 use crate::tls::ServerTls;
@@ -56,9 +61,11 @@ pub async fn serve(
         let Some((stream, permit)) = accepted else { continue };
         let (router, tls, drain) = (router.clone(), tls.clone(), drain.clone());
         connections.spawn(async move {
-            match tls {
-                None => converse(stream, router, drain).await,
-                Some(tls) => converse_under(&tls, stream, router, drain).await,
+            match (Peer::of(&stream), tls) {
+                // A connection that is gone already has no ends.
+                (Err(_), _) => {}
+                (Ok(peer), None) => converse(stream, peer, router, drain).await,
+                (Ok(peer), Some(tls)) => converse_under(&tls, stream, peer, router, drain).await,
             }
             drop(permit);
         });
@@ -86,23 +93,49 @@ async fn accept(
     }
 }
 
-async fn converse_under(tls: &ServerTls, stream: TcpStream, router: Router, drain: Watcher) {
+/// The two ends of the connection that a request came by, in its extensions. Unspecified where there was none.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Who called.
+    pub address: IpAddr,
+    /// Which of our addresses was called.
+    pub reached: IpAddr,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self { address: unspecified, reached: unspecified }
+    }
+}
+
+impl Peer {
+    fn of(stream: &TcpStream) -> io::Result<Self> {
+        Ok(Self { address: stream.peer_addr()?.ip(), reached: stream.local_addr()?.ip() })
+    }
+}
+
+async fn converse_under(tls: &ServerTls, stream: TcpStream, peer: Peer, router: Router, drain: Watcher) {
     let agreed = TlsAcceptor::from(tls.config()).accept(stream);
     match tokio::time::timeout(HANDSHAKE_TIME, agreed).await {
-        Ok(Ok(stream)) => converse(stream, router, drain).await,
+        Ok(Ok(stream)) => converse(stream, peer, router, drain).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake on the admin port failed"),
         Err(_elapsed) => tracing::debug!("a TLS handshake on the admin port took too long"),
     }
 }
 
-async fn converse<S>(stream: S, router: Router, mut drain: Watcher)
+async fn converse<S>(stream: S, peer: Peer, router: Router, mut drain: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

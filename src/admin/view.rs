@@ -6,8 +6,9 @@
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::formats::shown_time;
+use super::formats::{self, shown_time};
 use crate::clock::UnixMillis;
+use crate::keys::mirror::Mirror;
 use crate::keys::record::Meta;
 
 /// A time on the wire.
@@ -28,21 +29,29 @@ pub(super) struct MetaView<'r> {
     revision: u64,
     created_at: Shown,
     updated_at: Shown,
-    created_by: Option<&'r str>,
+    created_by: Option<String>,
     managed_by: &'r str,
 }
 
 impl<'r> MetaView<'r> {
-    /// As the record has them.
-    pub(super) fn of(meta: &'r Meta) -> Self {
+    /// As the record has them; who created it is looked up among the admins there are.
+    pub(super) fn of(meta: &'r Meta, mirror: &Mirror) -> Self {
         Self {
             id: meta.id,
             revision: meta.revision,
             created_at: Shown(meta.created_at),
             updated_at: Shown(meta.updated_at),
-            created_by: meta.created_by.as_deref(),
+            created_by: meta.created_by.as_deref().and_then(|creator| name_of(creator, mirror)),
             managed_by: &meta.managed_by,
         }
+    }
+}
+
+/// The name of who created a record; `None` where that admin is gone.
+fn name_of(creator: &str, mirror: &Mirror) -> Option<String> {
+    match formats::id(creator) {
+        Some(id) => mirror.admin(id).map(|admin| admin.name.clone()),
+        None => Some(creator.to_owned()),
     }
 }
 

@@ -18,6 +18,7 @@ use super::conditional::{Call, tagged};
 use super::idempotency::{self, Answer};
 use super::page::Page;
 use super::problem::Problem;
+use super::rights::Rights;
 use super::view::MetaView;
 use super::{AdminState, formats};
 use crate::keys::decode::Decoded;
@@ -55,7 +56,11 @@ pub(super) async fn create(
     };
     let answer = |(): &(), records: &[Record]| {
         let [Record::Workspace(record)] = records else { return Err(idempotency::unshown()) };
-        Answer::created(format!("/api/workspaces/{}", key.id), record.meta.revision, view(record))
+        Answer::created(
+            format!("/api/workspaces/{}", key.id),
+            record.meta.revision,
+            view(record, state.writer.mirror()),
+        )
     };
     change::commit_once(&state, &call, once.as_ref(), plan, answer).await
 }
@@ -63,24 +68,25 @@ pub(super) async fn create(
 /// `GET /api/workspaces`
 pub(super) async fn list(
     State(state): State<Arc<AdminState>>,
+    rights: Rights,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let page = Page::of(query.as_deref(), &[])?;
     let show = |decoded: &Decoded| match decoded {
-        Decoded::Workspace(record) => serde_json::to_value(view(record)).ok(),
+        Decoded::Workspace(record) => serde_json::to_value(view(record, state.writer.mirror())).ok(),
         _ => None,
     };
-    Ok(page.answer(state.writer.mirror(), Kind::Workspace, |_| true, show))
+    Ok(page.answer(state.writer.mirror(), Kind::Workspace, |workspace| rights.see(id_of(workspace)), show))
 }
 
 /// `GET /api/workspaces/{workspace}`
 pub(super) async fn get(
     State(state): State<Arc<AdminState>>,
-    _: Call,
+    call: Call,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    match find(state.writer.mirror(), &id)? {
-        Decoded::Workspace(record) => Ok(tagged(record.meta.revision, view(&record))),
+    match visible(state.writer.mirror(), key_of(&id)?, &call.rights)? {
+        Decoded::Workspace(record) => Ok(tagged(record.meta.revision, view(&record, state.writer.mirror()))),
         Decoded::Damaged(damaged) => Err(change::damaged(&damaged)),
         _ => Err(unknown()),
     }
@@ -129,6 +135,19 @@ fn find(mirror: &Mirror, id: &str) -> Result<Decoded, Problem> {
     mirror.get(key_of(id)?).ok_or_else(unknown)
 }
 
+/// A workspace that the caller may see; one that is hidden is as good as none.
+pub(super) fn visible(mirror: &Mirror, key: RecordKey, rights: &Rights) -> Result<Decoded, Problem> {
+    mirror.get(key).filter(|_| rights.see(Some(key.id))).ok_or_else(unknown)
+}
+
+fn id_of(workspace: &Decoded) -> Option<Uuid> {
+    match workspace {
+        Decoded::Workspace(record) => Some(record.meta.id),
+        Decoded::Damaged(damaged) => Some(damaged.key.id),
+        _ => None,
+    }
+}
+
 /// The record that a path names; what is no id names none.
 pub(super) fn key_of(id: &str) -> Result<RecordKey, Problem> {
     let id = formats::id(id).ok_or_else(unknown)?;
@@ -140,6 +159,6 @@ pub(super) fn unknown() -> Problem {
     Problem::not_found("there is no such workspace")
 }
 
-fn view(record: &Workspace) -> WorkspaceView<'_> {
-    WorkspaceView { meta: MetaView::of(&record.meta), name: &record.name }
+fn view<'r>(record: &'r Workspace, mirror: &Mirror) -> WorkspaceView<'r> {
+    WorkspaceView { meta: MetaView::of(&record.meta, mirror), name: &record.name }
 }

@@ -155,7 +155,7 @@ pub fn start(
     // gets 503.
     let writing = sockets.admin.zip(admin_token).map(|(socket, token)| Writing {
         socket,
-        state: parts.admin_state(token),
+        state: parts.admin_state(config, token),
         captures: capture_task,
         seed: parts.seed_task(config),
         restores: parts.restores(),

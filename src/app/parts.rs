@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::secure::Security;
 use super::{StartError, mapping};
 use crate::admin::seed::{SeedSettings, SeedTask};
-use crate::admin::{self, AdminState, Refused};
+use crate::admin::{self, AdminState, Denied, Logins, Refused};
 use crate::clock::Clock;
 use crate::config::{Config, InitPolicy};
 use crate::drain::Watcher;
@@ -89,6 +89,7 @@ impl Parts {
         let presence = Presence::of(config.role, &keyring);
         let decoder = Decoder::new(keyring, &config.store.namespace).within(config.scope.clone());
         let uses = Arc::new(UseBook::new(Arc::clone(&store), Arc::clone(&mirror)));
+        let decoder = if config.role.serves_admin() { decoder } else { decoder.without_admins() };
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
         let (captures, capture_task) = captures(Arc::clone(&writer));
@@ -115,7 +116,7 @@ impl Parts {
         (parts, capture_task)
     }
 
-    pub(super) fn admin_state(&self, token: Secret) -> Arc<AdminState> {
+    pub(super) fn admin_state(&self, config: &Config, token: Secret) -> Arc<AdminState> {
         Arc::new(AdminState {
             writer: Arc::clone(&self.writer),
             uses: Arc::clone(&self.uses),
@@ -123,6 +124,9 @@ impl Parts {
             token,
             refused: Arc::clone(&self.refused),
             settings: Arc::clone(&self.settings),
+            logins: Logins::default(),
+            denied: Denied::default(),
+            hosts: config.admin.hosts.clone(),
         })
     }
 

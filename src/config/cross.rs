@@ -49,6 +49,16 @@ pub(super) fn ports(
     }
 }
 
+/// Whoever reads the way to the admin port reads its tokens and every secret that it makes.
+pub(super) fn admin(reader: &Reader, admin: &AdminConfig) {
+    let open = admin.tls.is_none() && !admin.insecure;
+    if open && !admin.address.ip().to_canonical().is_loopback() {
+        let hint = "without TLS, tokens and new secrets go over the network in the clear; where that is meant \
+                    (a private network, a proxy with TLS in front), set admin.insecure = true; or set [admin.tls]";
+        reader.fault("admin.address", "a loopback address", Some(hint.to_owned()));
+    }
+}
+
 /// Whether the second bind would fail, or hide the first. Port 0 is a new port each time.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();

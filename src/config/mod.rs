@@ -160,6 +160,9 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
         if let (Some(listener), Some(admin), Some(ops)) = (&listener, &admin, &ops) {
             cross::ports(reader, role.unwrap_or(Role::All), listener, admin, ops, upstream.as_ref());
         }
+        if let Some(admin) = admin.as_ref().filter(|_| role.unwrap_or(Role::All).serves_admin()) {
+            cross::admin(reader, admin);
+        }
         if let Some(keys) = &keys {
             cross::keys(reader, keys, store.as_ref());
         }

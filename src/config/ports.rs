@@ -1,6 +1,6 @@
 //! The three ports: traffic, admin, ops. Checked types and their checks; binding is not done here.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -36,6 +36,10 @@ pub struct AdminConfig {
     pub token_file: Option<PathBuf>,
     /// The files of TLS. Default: the port is without.
     pub tls: Option<ServerFiles>,
+    /// Names that `Host` may have beside the loopback ones and the address that was called. Default: none.
+    pub hosts: Vec<String>,
+    /// Whether the port may be on an address that is not loopback without TLS. Default: not.
+    pub insecure: bool,
 }
 
 /// The health and metrics port.
@@ -66,9 +70,14 @@ pub(super) fn admin(reader: &Reader, root: &mut Section<'_>) -> Option<AdminConf
     let mut section = root.section("admin");
     let address = section.required("address", units::address);
     let token_file = section.optional("token_file", units::path);
+    let insecure = section.required("insecure", units::boolean);
+    let (hosts_at, hosts) = (section.place("hosts"), section.take("hosts"));
     let tls = tls::server(reader, &mut section);
     section.finish();
-    Some(AdminConfig { address: address?, token_file, tls: tls? })
+    let hosts = hosts.map_or(Some(Vec::new()), |hosts| {
+        reader.judge_list(&hosts_at, &hosts, "a list of host names", host_name)
+    });
+    Some(AdminConfig { address: address?, token_file, hosts: hosts?, insecure: insecure?, tls: tls? })
 }
 
 pub(super) fn ops(root: &mut Section<'_>) -> Option<OpsConfig> {
@@ -93,6 +102,19 @@ fn trusted_network(raw: &Raw<'_>) -> Result<IpNet, Expected> {
         return Err(expected().hint("everybody could then say who they are; name the proxies in front of us"));
     }
     Ok(network)
+}
+
+/// A name as `Host` has it, without port; addresses need no mention.
+fn host_name(raw: &Raw<'_>) -> Result<String, Expected> {
+    let expected =
+        || Expected::new("a host name such as \"admin.example.com\"").hint("without scheme and port");
+    let name = raw.text().ok_or_else(expected)?;
+    let byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(byte);
+    if name.len() > 253 || !name.split('.').all(label) || name.parse::<IpAddr>().is_ok() {
+        return Err(expected());
+    }
+    Ok(name.to_ascii_lowercase())
 }
 
 /// An absolute URL (RFC 3986 §4.3) without query and fragment.

@@ -1,43 +1,24 @@
-//! API keys: their format, and how a request carries one. Pure.
+//! API keys: how a request carries one. Pure.
 //!
-//! Not a look-up: a well-formed key may belong to nobody. Format: `wk_`, then 32 random bytes as one
-//! 43-digit base62 number, then a checksum of 6 base62 digits: the first 32 bits of the SHA-256 of all that
-//! stands before it. Invariants: a key with a typo is refused without a look-up; a key that occurs twice is
-//! malformed; a key is never read from the query.
+//! Not a look-up: a well-formed key may belong to nobody. Its format is that of `minted.rs`. Invariants: a key with a
+//! typo is refused without a look-up; a key that occurs twice is malformed; a key is never read from the query.
 //! Spec: RFC 6750 §2.1 (`Authorization: Bearer`), DESIGN §2 and §4.
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
-use sha2::{Digest, Sha256};
 
 use super::grammar::trim_ows;
+use super::minted::{self, API_KEY};
 use super::{CredentialFault, Extraction};
 use crate::keys::record::ApiKeyDigest;
 use crate::secret::Secret;
 
-/// What every key begins with, so that secret scanners know one.
-pub const PREFIX: &str = "wk_";
-
 /// The header that carries a key.
 pub const HEADER: HeaderName = HeaderName::from_static("x-api-key");
-
-/// Digits that hold 32 bytes: 62^43 is just above 2^256.
-const RANDOM_DIGITS: usize = 43;
-/// Digits that hold 32 bits.
-const CHECKSUM_DIGITS: usize = 6;
-/// Characters of a whole key.
-const LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECKSUM_DIGITS;
-
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Makes a key of 32 random bytes.
 #[must_use]
 pub fn generate(random: &[u8; 32]) -> Secret {
-    let mut key = Vec::with_capacity(LENGTH);
-    key.extend_from_slice(PREFIX.as_bytes());
-    key.extend_from_slice(&base62::<RANDOM_DIGITS>(random));
-    let checksum = checksum(&key);
-    key.extend_from_slice(&checksum);
-    Secret::new(key)
+    API_KEY.generate(random)
 }
 
 /// The digest under which a key is stored and looked up: SHA-256 of its whole text.
@@ -92,41 +73,19 @@ fn bearer_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_well_formed(key: &[u8]) -> bool {
-    if key.len() != LENGTH || !key.starts_with(PREFIX.as_bytes()) {
-        return false;
-    }
-    let Some((body, sum)) = key.split_last_chunk::<CHECKSUM_DIGITS>() else { return false };
-    body.iter().skip(PREFIX.len()).all(u8::is_ascii_alphanumeric) && *sum == checksum(body)
-}
-
-fn checksum(body: &[u8]) -> [u8; CHECKSUM_DIGITS] {
-    let hash = Sha256::digest(body);
-    base62(hash.get(..4).unwrap_or_default())
+    API_KEY.is_well_formed(key)
 }
 
 fn digest_of(key: &[u8]) -> ApiKeyDigest {
-    ApiKeyDigest(Sha256::digest(key).into())
-}
-
-/// A big-endian number as base62 digits of fixed width. Every value has its own text, so nothing is biased.
-fn base62<const DIGITS: usize>(bytes: &[u8]) -> [u8; DIGITS] {
-    let mut digits = [0_u8; DIGITS];
-    for byte in bytes {
-        let mut carry = u32::from(*byte);
-        for digit in digits.iter_mut().rev() {
-            let value = u32::from(*digit) * 256 + carry;
-            *digit = u8::try_from(value % 62).unwrap_or_default();
-            carry = value / 62;
-        }
-    }
-    digits.map(|digit| ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0'))
+    ApiKeyDigest(minted::digest(key))
 }
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{LENGTH, digest, extract, generate, is_bearer};
+    use super::{digest, extract, generate, is_bearer};
+    use crate::credential::minted::{API_KEY, CHECKSUM_DIGITS, checksum};
     use crate::credential::{CredentialFault, Extraction};
 
     fn key(seed: u8) -> String {
@@ -150,7 +109,7 @@ mod tests {
     #[test]
     fn a_generated_key_is_found_by_its_digest() {
         let key = key(7);
-        assert_eq!(key.len(), LENGTH);
+        assert_eq!(key.len(), API_KEY.length());
         assert!(key.starts_with("wk_"));
         let found = extract(&headers(&[("x-api-key", &format!(" \t{key} "))]), false);
         assert_eq!(found, Extraction::Present(digest(&key)));
@@ -161,7 +120,7 @@ mod tests {
         let low = generate(&[0; 32]);
         let high = generate(&[255; 32]);
         assert!(low.expose().starts_with(b"wk_0000000000000000000000000000000000000000000"));
-        assert_eq!(high.len(), LENGTH);
+        assert_eq!(high.len(), API_KEY.length());
         assert!(!high.ct_eq(low.expose()));
     }
 
@@ -238,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_checksum_makes_no_key_of_another_prefix_or_alphabet() {
-        let sealed = |body: &str| [body, str::from_utf8(&super::checksum(body.as_bytes())).unwrap()].concat();
-        let body = &key(9)[..LENGTH - super::CHECKSUM_DIGITS];
+        let sealed = |body: &str| [body, str::from_utf8(&checksum(body.as_bytes())).unwrap()].concat();
+        let body = &key(9)[..API_KEY.length() - CHECKSUM_DIGITS];
         let found = extract(&headers(&[("x-api-key", &sealed(body))]), false);
         assert_eq!(found, Extraction::Present(digest(&key(9))));
         let other_prefix = format!("sk_{}", &body[3..]);

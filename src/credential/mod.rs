@@ -8,6 +8,7 @@
 pub mod api_key;
 pub mod extract;
 pub mod grammar;
+pub mod minted;
 pub mod signature;
 
 use http::{HeaderMap, Method};

@@ -161,6 +161,7 @@ impl Catalogue {
                 damaged.api_keys.push(digest);
             }
         }
+        damaged.token = damaged.token.or_else(|| known.token());
         damaged.name = damaged.name.or_else(|| known.integration_entry().map(|(name, _)| name));
         damaged.workspace = damaged.workspace.or_else(|| known.workspace());
         Decoded::Damaged(Box::new(damaged))

@@ -11,7 +11,9 @@ use http::HeaderValue;
 use super::entry::{HandshakeEntry, IntegrationEntry, KeyEntry, PreviousVerifyKey, Usage};
 use super::handshake::HandshakeSettings;
 use super::held::HeldKey;
-use super::record::{ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, WebhookKey, Workspace};
+use super::record::{
+    Admin, ApiKeyDigest, Integration, Kind, Record, RecordKey, Sealed, TokenDigest, WebhookKey, Workspace,
+};
 use super::scope::Scope;
 use crate::secret::Secret;
 use crate::store::seal::{EnvelopeError, Keyring, SealError, SealPlace};
@@ -29,6 +31,7 @@ pub struct Decoder {
     keyring: Arc<Keyring>,
     namespace: Arc<str>,
     scope: Option<Arc<Scope>>,
+    holds_admins: bool,
 }
 
 /// A stored record, and whether this sidecar holds it.
@@ -52,6 +55,8 @@ pub enum Decoded {
     Key(Arc<KeyEntry>),
     /// An integration.
     Integration(Arc<IntegrationEntry>),
+    /// An admin.
+    Admin(Arc<Admin>),
     /// A record that cannot be used.
     Damaged(Box<Damaged>),
 }
@@ -65,6 +70,8 @@ pub struct Damaged {
     pub revision: u64,
     /// The API key digests it claims.
     pub api_keys: Vec<ApiKeyDigest>,
+    /// The digest of an admin's token it claims.
+    pub token: Option<TokenDigest>,
     /// The integration name it claims.
     pub name: Option<String>,
     /// The workspace it claims to belong to.
@@ -90,7 +97,7 @@ impl Decoder {
     /// A decoder for one namespace.
     #[must_use]
     pub fn new(keyring: Arc<Keyring>, namespace: &str) -> Self {
-        Self { keyring, namespace: Arc::from(namespace), scope: None }
+        Self { keyring, namespace: Arc::from(namespace), scope: None, holds_admins: true }
     }
 
     /// The same, for what is in scope; `None` = everything.
@@ -99,10 +106,19 @@ impl Decoder {
         Self { scope: scope.map(Arc::new), ..self }
     }
 
+    /// The same, without admins: for a sidecar that has no admin port.
+    #[must_use]
+    pub fn without_admins(self) -> Self {
+        Self { holds_admins: false, ..self }
+    }
+
     /// Whether this sidecar holds the record.
     #[must_use]
     pub fn holds(&self, record: &Record) -> bool {
-        self.scope.as_ref().is_none_or(|scope| scope.holds(record))
+        match record {
+            Record::Admin(_) => self.holds_admins,
+            record => self.scope.as_ref().is_none_or(|scope| scope.holds(record)),
+        }
     }
 
     /// Whether this sidecar holds a part of the records only.
@@ -159,6 +175,10 @@ impl Decoder {
                 Decoded::Integration(Arc::clone(known))
             }
             (Record::Integration(record), _) => Decoded::Integration(Arc::new(self.integration(record)?)),
+            (Record::Admin(record), Some(Decoded::Admin(known))) if **known == record => {
+                Decoded::Admin(Arc::clone(known))
+            }
+            (Record::Admin(record), _) => Decoded::Admin(Arc::new(record)),
         })
     }
 
@@ -269,8 +289,16 @@ fn header(text: &str) -> Result<HeaderValue, String> {
 fn damaged(key: RecordKey, envelope: &[u8], (cause, why): (DamageCause, String)) -> Damaged {
     let claimed =
         Keyring::payload_unverified(envelope).and_then(|payload| Record::decode(key.kind, payload).ok());
-    let mut damaged =
-        Damaged { key, revision: 0, api_keys: Vec::new(), name: None, workspace: None, why, cause };
+    let mut damaged = Damaged {
+        key,
+        revision: 0,
+        api_keys: Vec::new(),
+        token: None,
+        name: None,
+        workspace: None,
+        why,
+        cause,
+    };
     match claimed {
         Some(Record::WebhookKey(record)) => {
             damaged.revision = record.meta.revision;
@@ -284,6 +312,10 @@ fn damaged(key: RecordKey, envelope: &[u8], (cause, why): (DamageCause, String))
             damaged.workspace = record.workspace_id;
         }
         Some(Record::Workspace(record)) => damaged.revision = record.meta.revision,
+        Some(Record::Admin(record)) => {
+            damaged.revision = record.meta.revision;
+            damaged.token = Some(record.token);
+        }
         None => {}
     }
     damaged

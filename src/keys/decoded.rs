@@ -7,9 +7,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::decode::Decoded;
+use super::digest::{self, TokenDigest};
 use super::entry::{IntegrationEntry, KeyEntry};
 use super::indexes::Held;
-use super::record::{ApiKeyDigest, Kind, Record, Workspace};
+use super::record::{Admin, ApiKeyDigest, Kind, Record, Workspace};
 
 impl Decoded {
     /// The revision, as far as it can be read.
@@ -19,6 +20,7 @@ impl Decoded {
             Self::Workspace(record) => record.meta.revision,
             Self::Key(entry) => entry.record.meta.revision,
             Self::Integration(entry) => entry.record.meta.revision,
+            Self::Admin(record) => record.meta.revision,
             Self::Damaged(damaged) => damaged.revision,
         }
     }
@@ -27,7 +29,7 @@ impl Decoded {
     #[must_use]
     pub fn workspace(&self) -> Option<Uuid> {
         match self {
-            Self::Workspace(_) => None,
+            Self::Workspace(_) | Self::Admin(_) => None,
             Self::Key(entry) => Some(entry.record.workspace_id),
             Self::Integration(entry) => entry.record.workspace_id,
             Self::Damaged(damaged) => damaged.workspace,
@@ -41,6 +43,7 @@ impl Decoded {
             Self::Workspace(record) => Some(Record::Workspace(Workspace::clone(record))),
             Self::Key(entry) => Some(Record::WebhookKey(entry.record.record())),
             Self::Integration(entry) => Some(Record::Integration(entry.record.clone())),
+            Self::Admin(record) => Some(Record::Admin(Admin::clone(record))),
             Self::Damaged(_) => None,
         }
     }
@@ -50,7 +53,7 @@ impl Decoded {
         match self {
             Self::Key(entry) => !entry.record.is_active,
             Self::Integration(entry) => !entry.record.is_active,
-            Self::Workspace(_) | Self::Damaged(_) => false,
+            Self::Workspace(_) | Self::Admin(_) | Self::Damaged(_) => false,
         }
     }
 
@@ -94,17 +97,28 @@ impl Decoded {
         }
     }
 
+    /// The digest of the token of an admin, or what a damaged one claims to be that.
+    #[must_use]
+    pub fn token(&self) -> Option<TokenDigest> {
+        match self {
+            Self::Admin(record) => Some(record.token),
+            Self::Damaged(damaged) => damaged.token,
+            _ => None,
+        }
+    }
+
     /// Takes in what the store says that this damaged record holds, which another form of it may have said otherwise.
     pub(super) fn learn(&mut self, claims: &[String]) {
         let Self::Damaged(damaged) = self else { return };
         for (what, value) in claims.iter().filter_map(|claim| claim.split_once('/')) {
             match what {
                 "api-key" => {
-                    let digest = data_encoding::HEXLOWER.decode(value.as_bytes()).ok();
-                    let digest =
-                        digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok()).map(ApiKeyDigest);
+                    let digest = digest::of_text(value).map(ApiKeyDigest);
                     let new = digest.filter(|digest| !damaged.api_keys.contains(digest));
                     damaged.api_keys.extend(new);
+                }
+                "admin-token" => {
+                    damaged.token = digest::of_text(value).map(TokenDigest).or(damaged.token);
                 }
                 "integration-name" => damaged.name = Some(value.to_owned()),
                 _ => {}

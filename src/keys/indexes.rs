@@ -113,7 +113,8 @@ impl Indexes {
     /// Takes one record's former values out of the indexes and puts its present ones in.
     pub(super) fn replace(&self, before: Option<&Decoded>, after: Option<&Decoded>, key: RecordKey) {
         match key.kind {
-            Kind::Workspace => {}
+            // Looked for on the admin port alone, among few.
+            Kind::Workspace | Kind::Admin => {}
             Kind::Integration => {
                 let stays = after.and_then(Decoded::integration_entry);
                 if let Some((name, _)) = before.and_then(Decoded::integration_entry)

@@ -23,7 +23,7 @@ use super::entry::{IntegrationEntry, KeyEntry, Use};
 use super::history::{History, Mark};
 use super::indexes::{Held, Indexes};
 use super::loss::Restoration;
-use super::record::{Kind, RecordKey, Workspace};
+use super::record::{Admin, Kind, RecordKey, Workspace};
 use super::removed::Why;
 use crate::store::{AuditMac, Epoch, Head, Position};
 
@@ -45,6 +45,8 @@ pub struct Counts {
     pub webhook_keys: usize,
     /// Integrations.
     pub integrations: usize,
+    /// Admins.
+    pub admins: usize,
     /// Records of any kind that cannot be used.
     pub damaged: usize,
 }
@@ -304,6 +306,15 @@ impl Mirror {
         }
     }
 
+    /// The admin with this id, if it is intact.
+    #[must_use]
+    pub fn admin(&self, id: Uuid) -> Option<Arc<Admin>> {
+        match self.get(RecordKey { kind: Kind::Admin, id }) {
+            Some(Decoded::Admin(admin)) => Some(admin),
+            _ => None,
+        }
+    }
+
     /// How many records are held.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -314,6 +325,7 @@ impl Mirror {
                 Decoded::Workspace(_) => counts.workspaces += 1,
                 Decoded::Key(_) => counts.webhook_keys += 1,
                 Decoded::Integration(_) => counts.integrations += 1,
+                Decoded::Admin(_) => counts.admins += 1,
                 Decoded::Damaged(_) => counts.damaged += 1,
             }
         }

@@ -5,6 +5,7 @@
 //! mirror holds the whole set, or the whole of its scope; "I cannot know" ([`LookupError::Unavailable`],
 //! [`LookupError::Damaged`]) is never given as "unknown"; a revocation once seen is never undone by a rebuild.
 
+pub mod admin;
 pub mod adoption;
 pub mod alarms;
 pub mod decode;
@@ -20,7 +21,9 @@ pub mod scope;
 pub mod sync;
 
 mod catalogue;
+mod claims;
 mod decoded;
+pub mod digest;
 mod indexes;
 mod removed;
 mod resync;

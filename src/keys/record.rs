@@ -1,4 +1,4 @@
-//! The records that the sidecar keeps: workspaces, webhook keys and integrations, as they are stored.
+//! The records that the sidecar keeps: workspaces, webhook keys, integrations and admins, as they are stored.
 //!
 //! Not their form on the admin API (see `admin/`) and not their prepared form for the request path (see
 //! `keys/entry.rs`). Invariants: no field holds a secret in the clear (API keys are SHA-256 digests, HMAC
@@ -11,6 +11,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::admin::{Admin, AdminRole};
+pub use super::digest::{ApiKeyDigest, TokenDigest};
 use super::handshake::{Captured, HandshakeSettings};
 use crate::clock::UnixMillis;
 use crate::verify::scheme::SchemeChoice;
@@ -25,11 +27,13 @@ pub enum Kind {
     WebhookKey,
     /// A sender of webhooks, named in the path.
     Integration,
+    /// Somebody who may use the admin port.
+    Admin,
 }
 
 impl Kind {
     /// Every kind, in the order in which a snapshot is best read: owners before what they own.
-    pub const ALL: [Self; 3] = [Self::Workspace, Self::WebhookKey, Self::Integration];
+    pub const ALL: [Self; 4] = [Self::Workspace, Self::WebhookKey, Self::Integration, Self::Admin];
 
     /// The stable name, as stored and as shown in logs and audit events.
     #[must_use]
@@ -38,6 +42,7 @@ impl Kind {
             Self::Workspace => "workspace",
             Self::WebhookKey => "webhook-key",
             Self::Integration => "integration",
+            Self::Admin => "admin",
         }
     }
 
@@ -75,7 +80,8 @@ pub struct Meta {
     pub created_at: UnixMillis,
     /// When it was last changed, wall time. Use and counters do not count as change.
     pub updated_at: UnixMillis,
-    /// Name of the admin who created it; absent where that admin is gone.
+    /// Who created it: the id of an admin, or the name of what is no record (`bootstrap`, `seed`). Of an admin
+    /// who is gone nothing is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
     /// Who owns its content: [`MANAGED_BY_API`] or [`MANAGED_BY_SEED`].
@@ -110,29 +116,6 @@ pub struct Sealed {
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sealed(kek {}, version {})", self.kek, self.version)
-    }
-}
-
-/// SHA-256 of an API key. Keys have 256 bits of entropy, so a plain digest is enough (NIST SP 800-63B
-/// §5.1.2.2: look-up secrets of at least 112 bits may simply be hashed).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ApiKeyDigest(pub [u8; 32]);
-
-impl Serialize for ApiKeyDigest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for ApiKeyDigest {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = data_encoding::HEXLOWER
-            .decode(text.as_bytes())
-            .map_err(|_| serde::de::Error::custom("an API key digest is 64 hex characters"))?;
-        let digest = <[u8; 32]>::try_from(bytes)
-            .map_err(|_| serde::de::Error::custom("an API key digest is 32 bytes"))?;
-        Ok(Self(digest))
     }
 }
 
@@ -335,6 +318,8 @@ pub enum Record {
     WebhookKey(WebhookKey),
     /// A sender of webhooks.
     Integration(Integration),
+    /// Somebody who may use the admin port.
+    Admin(Admin),
 }
 
 impl Record {
@@ -345,6 +330,7 @@ impl Record {
             Self::Workspace(record) => &record.meta,
             Self::WebhookKey(record) => &record.meta,
             Self::Integration(record) => &record.meta,
+            Self::Admin(record) => &record.meta,
         }
     }
 
@@ -354,6 +340,7 @@ impl Record {
             Self::Workspace(record) => &mut record.meta,
             Self::WebhookKey(record) => &mut record.meta,
             Self::Integration(record) => &mut record.meta,
+            Self::Admin(record) => &mut record.meta,
         }
     }
 
@@ -364,24 +351,9 @@ impl Record {
             Self::Workspace(_) => Kind::Workspace,
             Self::WebhookKey(_) => Kind::WebhookKey,
             Self::Integration(_) => Kind::Integration,
+            Self::Admin(_) => Kind::Admin,
         };
         RecordKey { kind, id: self.meta().id }
-    }
-
-    /// The values that no two records may share, as the store's unique index holds them.
-    #[must_use]
-    pub fn claims(&self) -> Vec<String> {
-        match self {
-            Self::Workspace(record) => vec![format!("workspace-name/{}", record.name)],
-            Self::Integration(record) => vec![format!("integration-name/{}", record.name)],
-            Self::WebhookKey(record) => {
-                let previous = record.previous.as_ref().and_then(|previous| previous.api_key);
-                std::iter::once(record.api_key)
-                    .chain(previous)
-                    .map(|digest| format!("api-key/{}", data_encoding::HEXLOWER.encode(&digest.0)))
-                    .collect()
-            }
-        }
     }
 
     /// The stored form: JSON.
@@ -393,6 +365,7 @@ impl Record {
             Self::Workspace(record) => serde_json::to_vec(record),
             Self::WebhookKey(record) => serde_json::to_vec(record),
             Self::Integration(record) => serde_json::to_vec(record),
+            Self::Admin(record) => serde_json::to_vec(record),
         }
     }
 
@@ -405,6 +378,7 @@ impl Record {
             Kind::Workspace => Self::Workspace(serde_json::from_slice(bytes)?),
             Kind::WebhookKey => Self::WebhookKey(serde_json::from_slice(bytes)?),
             Kind::Integration => Self::Integration(serde_json::from_slice(bytes)?),
+            Kind::Admin => Self::Admin(serde_json::from_slice(bytes)?),
         })
     }
 }

@@ -21,10 +21,11 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether the record belongs here.
+    /// Whether the record belongs here. Admins belong wherever there is an admin port, which is not said here.
     #[must_use]
     pub fn holds(&self, record: &Record) -> bool {
         match record {
+            Record::Admin(_) => true,
             Record::Workspace(workspace) => self.workspaces.contains(&workspace.meta.id),
             Record::WebhookKey(key) => self.workspaces.contains(&key.workspace_id),
             Record::Integration(integration) => {

@@ -99,11 +99,12 @@ async fn readyz(State(ops): State<Arc<Ops>>, RawQuery(query): RawQuery) -> Respo
         let _infallible = write!(
             text,
             "store: {}\nlast contact with the store: {staleness}\nworkspaces: {}\nwebhook keys: {}\n\
-             integrations: {}\ndamaged records: {}\n",
+             integrations: {}\nadmins: {}\ndamaged records: {}\n",
             ops.store.describe(),
             counts.workspaces,
             counts.webhook_keys,
             counts.integrations,
+            counts.admins,
             counts.damaged,
         );
         if let Some(seed) = ops.readiness.seed() {
@@ -140,6 +141,7 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.workspaces.set(float(counts.workspaces));
     gauges.webhook_keys.set(float(counts.webhook_keys));
     gauges.integrations.set(float(counts.integrations));
+    gauges.admins.set(float(counts.admins));
     gauges.damaged.set(float(counts.damaged));
     gauges.staleness.set(ops.keys.staleness().map_or(-1.0, |age| age.as_secs_f64()));
     let alarms = ops.keys.alarms();

@@ -104,7 +104,7 @@ impl CaptureTask {
     }
 
     async fn keep(&self, offered: &Offered) -> Result<(), CaptureError> {
-        let actor = Actor { name: ACTOR.to_owned(), request_id: offered.request_id };
+        let actor = Actor::fixed(ACTOR, offered.request_id);
         match self.writer.write(&actor, |mirror| self.plan(mirror, offered)).await {
             Ok(()) => Ok(()),
             Err(WriteError::Refused(error)) => Err(error),

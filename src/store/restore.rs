@@ -62,7 +62,7 @@ impl RestoreTask {
     }
 
     async fn restore(&self, key: RecordKey, said: &mut HashSet<(RecordKey, String)>) {
-        let actor = Actor { name: ACTOR.to_owned(), request_id: Uuid::now_v7() };
+        let actor = Actor::fixed(ACTOR, Uuid::now_v7());
         let why = match self.writer.write(&actor, |mirror| plan(mirror, key)).await {
             Ok(revision) => {
                 tracing::warn!(record = %key, revision, "the store had lost a change; it is written back");
@@ -106,7 +106,7 @@ fn plan(mirror: &Mirror, key: RecordKey) -> Result<Plan<u64>, Done> {
 /// The workspace that must be there for the record to make sense.
 fn owner(record: &Record) -> Option<RecordKey> {
     let id = match record {
-        Record::Workspace(_) => None,
+        Record::Workspace(_) | Record::Admin(_) => None,
         Record::WebhookKey(key) => Some(key.workspace_id),
         Record::Integration(integration) => integration.workspace_id,
     };

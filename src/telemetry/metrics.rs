@@ -88,6 +88,8 @@ pub struct Gauges {
     pub webhook_keys: Gauge,
     /// `countersign_keys_records{kind="integration"}`
     pub integrations: Gauge,
+    /// `countersign_keys_records{kind="admin"}`
+    pub admins: Gauge,
     /// `countersign_keys_records{kind="damaged"}`
     pub damaged: Gauge,
     /// `countersign_keys_staleness_seconds`
@@ -279,6 +281,7 @@ impl Gauges {
             workspaces: records("workspace"),
             webhook_keys: records("webhook-key"),
             integrations: records("integration"),
+            admins: records("admin"),
             damaged: records("damaged"),
             staleness: metrics::gauge!("countersign_keys_staleness_seconds"),
             generation: metrics::gauge!("countersign_keys_generation"),

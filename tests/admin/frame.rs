@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::admin_port::{Port, TOKEN};
 
 #[tokio::test]
-async fn no_token_no_answer() {
+async fn n01_no_token_no_answer() {
     let port = Port::open().await;
     let right = format!("Bearer {TOKEN}");
     let longer = format!("Bearer {TOKEN}x");

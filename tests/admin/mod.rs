@@ -1,13 +1,16 @@
-//! The admin port, as admins meet it: the frame around every answer, workspaces with their keys, and
-//! integrations.
+//! The admin port, as admins meet it: the frame around every answer, what keeps strangers and web pages out, workspaces
+//! with their keys, integrations, and admins.
 
+mod admins;
 mod description;
 mod frame;
 mod idempotency;
 mod integrations;
 mod keys;
 mod pages;
+mod roles;
 mod rotation;
+mod safety;
 mod schemes;
 mod serving;
 mod store_faults;

@@ -19,7 +19,7 @@ async fn requests_are_answered_and_a_drain_closes_idle_connections() {
 
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request =
-        format!("GET /api/workspaces HTTP/1.1\r\nhost: admin\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+        format!("GET /api/workspaces HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut read = vec![0; 4096];
     let count = stream.read(&mut read).await.unwrap();

@@ -157,6 +157,22 @@ impl Walk {
         self.asks("DELETE", "/api/integrations/notion", None, 204).await;
     }
 
+    async fn admins(&mut self, workspace: &str) {
+        let all = "/api/admins";
+        let wanted = json!({ "name": "Wim", "role": "workspace-admin", "workspaces": [workspace] });
+        let made = self.asks("POST", all, Some(wanted), 201).await;
+        self.asks("POST", all, Some(json!({ "name": "WIM", "role": "auditor" })), 409).await;
+        self.asks("POST", all, Some(json!({ "name": "x", "role": "nobody" })), 422).await;
+        let one = made.header("location").to_owned();
+        self.get(&one).await;
+        self.asks("PATCH", &one, Some(json!({ "role": "auditor", "workspaces": null })), 200).await;
+        self.asks_with("PATCH", &one, Some(json!({ "name": "Bo" })), &[("if-match", "\"1\"")], 412).await;
+        self.asks("POST", &format!("{one}/rotate-token"), None, 200).await;
+        self.get(all).await;
+        self.asks("DELETE", &one, None, 204).await;
+        self.asks("GET", &one, None, 404).await;
+    }
+
     async fn fleet(&mut self) {
         self.get("/api/sidecars").await;
         let sealing = self.get("/api/keks").await.str("sealWith").to_owned();
@@ -189,6 +205,7 @@ async fn walk(port: Port) {
     walk.keys(&workspace).await;
     walk.integrations(&workspace).await;
     walk.handshake().await;
+    walk.admins(&workspace).await;
     walk.fleet().await;
     walk.audit().await;
     walk.schemes().await;

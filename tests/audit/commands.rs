@@ -118,7 +118,7 @@ fn the_log_of_an_embedded_store_is_listed_and_checked_by_its_sidecar() {
     assert_eq!(usage.code, Some(2), "{usage:?}");
 
     for _ in 0..3 {
-        assert_eq!(Call::get("/api/audit-events").send(serve.admin).status, 401);
+        assert_eq!(Call::get("/api/audit-events").ask(serve.admin).status, 401);
     }
     until("the refusals are told of", || serve.process.stderr().contains("admin calls without the token"));
     let metrics = serve.ops("/metrics").text();

@@ -42,7 +42,7 @@ fn traffic(serve: &Serve) -> Vec<String> {
     assert_eq!(token.send(serve.traffic).status, 200);
     assert_eq!(serve.admin("POST", "/api/integrations", Some(json!({ "secret": wrong }))).status, 422);
     let admin = Call::get("/api/integrations").header("Authorization", format!("Bearer {wrong}"));
-    assert_eq!(admin.send(serve.admin).status, 401);
+    assert_eq!(admin.ask(serve.admin).status, 401);
     // Over HTTP/2, whose library logs on its own.
     let url = format!("http://{}/orders", serve.traffic);
     let header = format!("X-API-Key: {}", secrets[5]);

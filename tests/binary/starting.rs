@@ -59,7 +59,7 @@ fn a_token_file_opens_the_admin_port() {
     let serve = Serve::of(command);
     let list = |token: &str| {
         let call = Call::get("/api/workspaces").header("Authorization", format!("Bearer {token}"));
-        call.send(serve.admin).status
+        call.ask(serve.admin).status
     };
     assert_eq!(list(token), 200);
     assert_eq!(list(TOKEN), 401);

@@ -193,8 +193,8 @@ fn options_that_contradict_each_other_are_faults() {
             "ops.address = \"127.0.0.1:9901\": expected a port of its own",
         ),
         (
-            "[admin]\naddress = \"10.0.0.1:8080\"",
-            "admin.address = \"10.0.0.1:8080\": expected a port of its own",
+            "[admin]\naddress = \"127.0.0.1:8080\"",
+            "admin.address = \"127.0.0.1:8080\": expected a port of its own",
         ),
         (
             "[listener]\npublic_url = \"https://a/?x=1\"",
@@ -218,6 +218,36 @@ fn options_that_contradict_each_other_are_faults() {
         assert!(fault.starts_with(expected), "{text}: {fault}");
     }
     Given::file("[listener]\naddress = \"127.0.0.1:0\"\n[ops]\naddress = \"127.0.0.1:0\"").config();
+}
+
+#[test]
+fn n03_an_admin_port_that_others_reach_must_be_meant() {
+    for address in ["0.0.0.0:9901", "[::]:9901", "10.0.0.1:9901", "[::ffff:10.0.0.1]:9901"] {
+        let admin = format!("[admin]\naddress = \"{address}\"\n");
+        let fault = Given::file(&admin).fault();
+        let expected = format!("admin.address = \"{address}\": expected a loopback address");
+        assert!(fault.starts_with(&expected) && fault.contains("admin.insecure = true"), "{fault}");
+        assert!(Given::file(&format!("{admin}insecure = true")).config().admin.insecure);
+        Given::file(&format!("role = \"data\"\n{admin}")).config();
+        let tls = "[admin.tls]\ncertificates = [{ cert_file = \"/c\", key_file = \"/k\" }]";
+        assert!(!Given::file(&format!("{admin}{tls}")).config().admin.insecure);
+    }
+    for address in ["127.0.0.1:9901", "127.8.8.8:9901", "[::1]:9901"] {
+        assert!(!Given::file(&format!("[admin]\naddress = \"{address}\"")).config().admin.insecure);
+    }
+}
+
+#[test]
+fn names_of_the_admin_port_have_neither_scheme_nor_port() {
+    let hosts = |list: &str| Given::file(&format!("[admin]\nhosts = {list}"));
+    assert_eq!(
+        hosts("[\"Admin.example.com\", \"countersign\"]").config().admin.hosts,
+        ["admin.example.com", "countersign"]
+    );
+    for wrong in ["https://a", "a:9901", "", "a..b", "*.a", "a.", "10.0.0.1", "a b"] {
+        let fault = hosts(&format!("[\"{wrong}\"]")).fault();
+        assert!(fault.starts_with("admin.hosts[0] = ") && fault.contains("expected a host name"), "{fault}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_record_that_has_not_changed_is_the_one_that_is_held() {
         match &mut record {
             Record::WebhookKey(record) => record.is_active = false,
             Record::Integration(record) => record.is_active = false,
-            Record::Workspace(_) => panic!("no workspace here"),
+            Record::Workspace(_) | Record::Admin(_) => panic!("neither is here"),
         }
         let changed = again(&record);
         assert!(!is_held(&changed));

@@ -27,6 +27,7 @@ fn damaged(
             key,
             revision,
             api_keys,
+            token: None,
             name,
             workspace,
             why,

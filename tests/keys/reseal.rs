@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use countersign::admin::{AdminState, router};
+use countersign::admin::{AdminState, Denied, Logins, router};
 use countersign::clock::ManualClock;
 use countersign::config::Role;
 use countersign::drain::{Trigger, channel};
@@ -83,9 +83,13 @@ impl Side {
             token: Secret::from_text(TOKEN),
             settings: Arc::new(LiveSettings::from_pointee(settings())),
             refused: Arc::default(),
+            logins: Logins::default(),
+            denied: Denied::default(),
+            hosts: Vec::new(),
         };
         soon("the keys are loaded", RECOVERY, || self.ring.is_available()).await;
         let request = Request::post("/api/keks/rotate")
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {TOKEN}"))
             .header("content-type", "application/json")
             .body(Body::from(format!("{{\"to\":\"{to}\"}}")));
@@ -101,7 +105,7 @@ impl Side {
 }
 
 fn actor() -> Actor {
-    Actor { name: "test".to_owned(), request_id: Uuid::now_v7() }
+    Actor::fixed("test", Uuid::now_v7())
 }
 
 fn workspace(n: u128) -> Record {

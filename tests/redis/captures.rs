@@ -23,7 +23,7 @@ fn awaiting(sidecar: &Sidecar) -> RecordKey {
         json!({ "name": "hook", "type": "asana", "handshake": true }).to_string(),
     );
     create = create.header("Authorization", "Bearer a token of a test, long enough");
-    let made = create.header("Content-Type", "application/json").send(sidecar.running.admin.unwrap());
+    let made = create.header("Content-Type", "application/json").ask(sidecar.running.admin.unwrap());
     assert_eq!(made.status, 201, "{}", made.text());
     let id = made.json()["id"].as_str().unwrap().parse().unwrap();
     RecordKey { kind: Kind::Integration, id }

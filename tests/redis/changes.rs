@@ -50,7 +50,7 @@ impl Client {
                 call = call.header("Content-Type", "application/json");
                 call.body = body.to_string().into_bytes();
             }
-            let answer = call.send(self.ports[port % self.ports.len()]);
+            let answer = call.ask(self.ports[port % self.ports.len()]);
             // Too many others were faster. The next sidecar knows by the key whether it was made.
             if answer.status != 503 || method != "POST" {
                 return answer;

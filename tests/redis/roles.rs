@@ -46,7 +46,7 @@ impl Sidecar {
     }
 
     fn made(&self, target: &str, body: Value) -> Value {
-        let answer = admin_call("POST", target, Some(body)).send(self.port);
+        let answer = admin_call("POST", target, Some(body)).ask(self.port);
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()
     }
@@ -103,7 +103,7 @@ fn a_data_process_verifies_what_an_admin_process_makes_and_can_only_read() {
         assert!(TcpStream::connect(sidecar.missing).is_err(), "{} is bound", sidecar.missing);
     }
     assert_eq!(
-        admin_call("GET", "/orders", None).send(admin.port).status,
+        admin_call("GET", "/orders", None).ask(admin.port).status,
         404,
         "the admin port takes no traffic"
     );
@@ -113,22 +113,22 @@ fn a_data_process_verifies_what_an_admin_process_makes_and_can_only_read() {
     let (id, api_key) = (text(&made["id"]), text(&made["apiKey"]));
     until("a key made by the admin process works", || data.asks(&api_key).status == 200);
     let roles = || {
-        let listed = admin_call("GET", "/api/sidecars", None).send(admin.port).json();
+        let listed = admin_call("GET", "/api/sidecars", None).ask(admin.port).json();
         let items = listed["items"].as_array().unwrap().clone();
         items.iter().map(|sidecar| text(&sidecar["role"])).collect::<Vec<_>>()
     };
     until("the admin process sees the data process", || roles().contains(&"data".to_owned()));
     drop(upstream.take());
     let path = format!("/api/webhook-keys/{id}");
-    let used = || admin_call("GET", &path, None).send(admin.port).json()["lastUsedAt"].is_string();
+    let used = || admin_call("GET", &path, None).ask(admin.port).json()["lastUsedAt"].is_string();
     until("the admin process shows what the data process saw", used);
-    let off = admin_call("PATCH", &path, Some(json!({ "isActive": false }))).send(admin.port);
+    let off = admin_call("PATCH", &path, Some(json!({ "isActive": false }))).ask(admin.port);
     assert_eq!(off.status, 200, "{}", off.text());
     until("a key disabled by the admin process is refused", || data.asks(&api_key).status == 401);
     drop(upstream.take());
     assert_eq!(data.asks(&api_key).status, 401);
     assert_eq!(upstream.count(), 0);
-    let on = admin_call("PATCH", &path, Some(json!({ "isActive": true }))).send(admin.port);
+    let on = admin_call("PATCH", &path, Some(json!({ "isActive": true }))).ask(admin.port);
     assert_eq!(on.status, 200, "{}", on.text());
     until("it works again", || data.asks(&api_key).status == 200);
 

@@ -22,7 +22,7 @@ fn admin(sidecar: &Sidecar, method: &str, path: &str, body: Value) -> Answer {
         call = call.header("Content-Type", "application/json");
         call.body = body.to_string().into_bytes();
     }
-    call.send(sidecar.running.admin.unwrap())
+    call.ask(sidecar.running.admin.unwrap())
 }
 
 fn shown(sidecar: &Sidecar, path: &str) -> Value {

@@ -172,7 +172,7 @@ impl Sidecar {
         resource: RecordKey,
         edits: impl Fn() -> Vec<Edit>,
     ) -> Result<(), WriteError<()>> {
-        let actor = Actor { name: "test".to_owned(), request_id: Uuid::now_v7() };
+        let actor = Actor::fixed("test", Uuid::now_v7());
         let plan = |_: &_| {
             let metadata = serde_json::Value::Null;
             let event = Event { action, severity: Severity::High, resource: resource.into(), metadata };
@@ -222,7 +222,7 @@ impl Sidecar {
         let body = format!("{{\"name\":\"{name}\"}}");
         write!(
             stream,
-            "POST /api/workspaces HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
+            "POST /api/workspaces HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )

@@ -1,11 +1,13 @@
 //! An admin port over a real embedded store, with its mirror kept in step and a clock that stands still.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use countersign::admin::{AdminState, Refused, router};
+use countersign::admin::{AdminState, Denied, Logins, Peer, Refused, router};
 use countersign::clock::{ManualClock, UnixMillis};
 use countersign::config::{self, Sources};
 use countersign::drain::{Trigger, channel};
@@ -163,6 +165,9 @@ impl Port {
             token: Secret::from_text(TOKEN),
             refused: Arc::clone(&refused),
             settings: Arc::new(LiveSettings::from_pointee(settings())),
+            logins: Logins::default(),
+            denied: Denied::default(),
+            hosts: vec!["admin.example.com".to_owned()],
         };
         let router = router(Arc::new(state));
         Self {
@@ -190,7 +195,14 @@ impl Port {
         self.ring.record_contact();
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    /// As a client would: under a name of the port, and from an address of its own unless the request has one.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        static CALLERS: AtomicU32 = AtomicU32::new(0x0a00_0001);
+        request.headers_mut().entry("host").or_insert("localhost:9901".parse().unwrap());
+        if request.extensions().get::<Peer>().is_none() {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(CALLERS.fetch_add(1, Ordering::Relaxed)));
+            request.extensions_mut().insert(Peer { address, reached: Ipv4Addr::LOCALHOST.into() });
+        }
         let response = self.router.clone().call(request).await.unwrap();
         Answer::of(response).await
     }
@@ -206,8 +218,20 @@ impl Port {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.call_as(TOKEN, method, path, body, headers).await
+    }
+
+    /// With the token of an admin.
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request =
-            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -247,6 +271,13 @@ impl Port {
         answer
     }
 
+    /// A new admin; its id and token.
+    pub(crate) async fn admin(&self, body: Value) -> (String, String) {
+        let answer = self.post("/api/admins", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        (answer.str("id").to_owned(), answer.str("token").to_owned())
+    }
+
     /// A new integration.
     pub(crate) async fn integration(&self, body: Value) -> Answer {
         let answer = self.post("/api/integrations", body).await;
@@ -263,11 +294,37 @@ impl Port {
     /// Stores bytes under a key, past the writer, as whoever can write the store could.
     pub(crate) async fn plant(&self, kind: Kind, id: Uuid, envelope: &[u8], claims: Vec<String>) {
         let key = RecordKey { kind, id };
+        self.put(key, 1, envelope, claims).await;
+        for _ in 0..500 {
+            if self.writer.mirror().get(key).is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the mirror did not follow");
+    }
+
+    /// Stores another form of a record, as whoever can write the store and has no KEK could.
+    pub(crate) async fn overwrite(&self, key: RecordKey, revision: u64, payload: &[u8]) {
+        let keks = tempfile::TempDir::new().unwrap();
+        Keyring::create(&keks.path().join("keks"), "default").unwrap();
+        let foreign = Keyring::load(&keks.path().join("keks"), None).unwrap();
+        self.put(key, revision, &foreign.wrap(&self.namespace, &key, payload), Vec::new()).await;
+        for _ in 0..500 {
+            if self.writer.mirror().get(key).is_some_and(|known| known.revision() == revision) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the mirror did not follow");
+    }
+
+    async fn put(&self, key: RecordKey, revision: u64, envelope: &[u8], claims: Vec<String>) {
         let head = self.store.head().await.unwrap();
         let op = Op::Put {
             key,
-            revision: 1,
-            expected: None,
+            revision,
+            expected: revision.checked_sub(1).filter(|expected| *expected > 0),
             envelope: Arc::from(envelope),
             claims,
             releases: Vec::new(),
@@ -278,13 +335,6 @@ impl Port {
             .commit(Change { ops: vec![op], requires: Vec::new(), answered: None }, link)
             .await
             .unwrap();
-        for _ in 0..500 {
-            if self.writer.mirror().get(key).is_some() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the mirror did not follow");
     }
 }
 

@@ -59,7 +59,12 @@ impl Call {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: app.example\r\n", self.method, self.target);
+        self.bytes_for("app.example")
+    }
+
+    /// As for a server of this name.
+    pub(crate) fn bytes_for(&self, host: &str) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -87,6 +92,13 @@ impl Call {
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         self
+    }
+
+    /// Sends it on a connection of its own to an admin port, which answers under its own name only.
+    pub(crate) fn ask(&self, to: SocketAddr) -> Answer {
+        let mut connection = Connection::open(to);
+        connection.write(&self.bytes_for(&to.to_string()));
+        connection.answer_to(&self.method)
     }
 
     /// Sends it on a connection of its own.

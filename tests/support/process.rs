@@ -209,7 +209,7 @@ impl Serve {
 
     /// Calls the admin port.
     pub(crate) fn admin(&self, method: &str, target: &str, body: Option<Value>) -> Answer {
-        admin_call(method, target, body).send(self.admin)
+        admin_call(method, target, body).ask(self.admin)
     }
 
     fn create(&self, target: &str, body: Value) -> Value {

@@ -135,7 +135,7 @@ impl Sidecar {
             call = call.header("Content-Type", "application/json");
             call.body = body.to_string().into_bytes();
         }
-        call.send(self.running().admin.unwrap())
+        call.ask(self.running().admin.unwrap())
     }
 
     fn create(&self, target: &str, body: Value) -> Value {

@@ -8,7 +8,8 @@ use crate::support::tls::Client;
 
 fn start(pair: &Pair, more: &str) -> Sidecar {
     let table = super::table(&[pair], more).replace("[listener.tls]", "[admin.tls]");
-    Sidecar::builder().config(&table).start()
+    // The name that every call of the tests has.
+    Sidecar::builder().config("[admin]\nhosts = ['app.example']").config(&table).start()
 }
 
 fn call() -> Call {

@@ -102,7 +102,7 @@ impl<'r> IntegrationView<'r> {
         };
         let now = state.writer.now();
         Self {
-            meta: MetaView::of(&record.meta),
+            meta: MetaView::of(&record.meta, state.writer.mirror()),
             name: &record.name,
             path,
             url,

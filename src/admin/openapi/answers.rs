@@ -16,7 +16,7 @@ const REFUSALS: &[(u16, &str, &str, &str, &str)] = &[
         "malformed",
         "Malformed request",
         "it is not JSON, at line 1 column 2",
-        "Not JSON, a member named twice, a query that is not UTF-8, an Idempotency-Key that is none.",
+        "Not JSON, a member named twice, a query that is not UTF-8, an Idempotency-Key that is none, not exactly one Host.",
     ),
     (
         401,
@@ -203,7 +203,7 @@ fn page(names: &[&str], schemas: &Map<String, Value>) -> Value {
 
 fn refused(operation: &Operation, described: &Described) -> Vec<u16> {
     if operation.permission == Permission::Public {
-        return vec![421];
+        return vec![400, 421];
     }
     let mut refused = vec![400, 401, 403, 421, 422, 429, 503];
     if operation.path.contains('{') {

@@ -20,6 +20,7 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::operations::{OPERATIONS, Operation, Permission};
+use crate::keys::record::AdminRole;
 use operations::{Described, Takes, described};
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(assembled);
@@ -27,7 +28,7 @@ static JSON: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
 static PAGE: LazyLock<page::Page> = LazyLock::new(|| page::Page::of(&DOCUMENT));
 
 /// What a reader should know first.
-const DESCRIPTION: &str = "Workspaces, webhook keys and integrations of Countersign. Bodies are one JSON object of at most \
+const DESCRIPTION: &str = "Workspaces, webhook keys, integrations and admins of Countersign. Bodies are one JSON object of at most \
     64 KiB; members that are not listed, or occur twice, are refused. Refusals are problem details (RFC 9457) that name \
     every fault at once. Records carry an ETag; send it as If-Match with a change. Send an Idempotency-Key with a create or a \
     rotation, and the same request again where its outcome is unknown. A secret is in the answer that made it and nowhere \
@@ -90,7 +91,11 @@ fn assembled() -> Value {
 
 fn stated(operation: &Operation, described: &Described, schemas: &Map<String, Value>) -> Value {
     let tag = operations::TAGS.iter().find(|(path, ..)| operation.path.starts_with(path));
-    let (who, roles) = who(operation.permission);
+    let who = who(operation.permission);
+    let roles: &[AdminRole] = match operation.permission {
+        Permission::Public => &[],
+        permission => permission.roles(),
+    };
     let mut stated = json!({
         "operationId": described.id,
         "tags": tag.map(|(_, name, _)| *name).into_iter().collect::<Vec<_>>(),
@@ -117,19 +122,14 @@ fn stated(operation: &Operation, described: &Described, schemas: &Map<String, Va
     stated
 }
 
-/// Who may ask, in words and by roles.
-fn who(permission: Permission) -> (&'static str, &'static [&'static str]) {
+/// Who may ask, in words.
+fn who(permission: Permission) -> &'static str {
     match permission {
-        Permission::Public => ("everybody, without a token", &[]),
-        Permission::Admin => ("every admin", &["platform-admin", "workspace-admin", "auditor"]),
-        Permission::ReadKeys => (
-            "every admin; one of workspaces sees those alone",
-            &["platform-admin", "workspace-admin", "auditor"],
-        ),
-        Permission::ChangeKeys => {
-            ("platform admins, and admins of the workspace", &["platform-admin", "workspace-admin"])
-        }
-        Permission::Oversee => ("platform admins and auditors", &["platform-admin", "auditor"]),
-        Permission::Manage => ("platform admins", &["platform-admin"]),
+        Permission::Public => "everybody, without a token",
+        Permission::Admin => "every admin",
+        Permission::ReadKeys => "every admin; one of workspaces sees those alone",
+        Permission::ChangeKeys => "platform admins, and admins of the workspace",
+        Permission::Oversee => "platform admins and auditors",
+        Permission::Manage => "platform admins",
     }
 }

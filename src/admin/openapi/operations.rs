@@ -58,6 +58,7 @@ pub(super) const TAGS: &[(&str, &str, &str)] = &[
     ("/api/webhook-keys", "Webhook keys", ""),
     ("/api/workspaces", "Workspaces", "Tenants. A workspace goes with its keys and integrations."),
     ("/api/integrations", "Integrations", "Senders of webhooks, reached by id or by name."),
+    ("/api/admins", "Admins", "Who may use this port: each with a role and a token."),
     ("/api/audit-events", "Audit events", "Every change, in a chain that shows what was altered."),
     ("/api/schemes", "Signature schemes", "The presets."),
     ("/api/", "Sidecars and key-encryption keys", "What concerns all sidecars of a namespace."),
@@ -103,6 +104,13 @@ pub(super) const DESCRIBED: &[Described] = &[
     described!("POST /api/integrations/{integration}/rotate-secret" rotateIntegrationSecret MayHave("SecretRotation"), Rotated("IntegrationOnce"), "Rotates the secret of an integration"),
     described!("POST /api/integrations/{integration}/retire-previous" retireIntegrationSecret MayHave("NoFields"), Changed("Integration"), "Ends the former secret of an integration"),
     described!("POST /api/integrations/{integration}/handshake/reveal" revealIntegrationSecret MayHave("NoFields"), Changed("IntegrationOnce"), "Shows the secret that a handshake brought, once, within an hour"),
+
+    described!("GET /api/admins" listAdmins Nothing, Page(&["Admin"], &[]), "Lists admins"),
+    described!("POST /api/admins" createAdmin Fields("NewAdmin"), Made("AdminOnce"), "Makes an admin"),
+    described!("GET /api/admins/{admin}" getAdmin Nothing, Record("Admin"), "Shows an admin"),
+    described!("PATCH /api/admins/{admin}" updateAdmin Fields("AdminChanges"), Changed("Admin"), "Changes name, role or workspaces of an admin"),
+    described!("DELETE /api/admins/{admin}" deleteAdmin Nothing, Gone, "Deletes an admin, whose token ends at once"),
+    described!("POST /api/admins/{admin}/rotate-token" rotateAdminToken MayHave("NoFields"), Rotated("AdminOnce"), "Makes another token for an admin; the former ends at once"),
 
     described!("GET /api/sidecars" listSidecars Nothing, Plain("Sidecars", &[]), "Lists the sidecars that live"),
     described!("GET /api/keks" listKeks Nothing, Plain("Keks", &[]), "Says what is under which key-encryption key"),

@@ -6,11 +6,12 @@
 
 use serde_json::{Map, Value, json};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("schemas/common.json"),
     include_str!("schemas/workspaces.json"),
     include_str!("schemas/webhook-keys.json"),
     include_str!("schemas/integrations.json"),
+    include_str!("schemas/admins.json"),
     include_str!("schemas/audit.json"),
     include_str!("schemas/fleet.json"),
     include_str!("schemas/schemes.json"),

@@ -190,6 +190,7 @@ impl Planner<'_> {
             Record::Workspace(record) => record.name.clone(),
             Record::WebhookKey(record) => record.name.clone(),
             Record::Integration(record) => record.name.clone(),
+            Record::Admin(record) => record.name.clone(),
         };
         // The writer counts revisions from 1: a record that was never stored has none.
         if record.meta().revision == 0 {

@@ -30,7 +30,7 @@ pub(super) struct Stored {
 impl Stored {
     pub(super) fn of(mirror: &Mirror) -> Self {
         let mut stored = Self::default();
-        for kind in Kind::ALL {
+        for kind in [Kind::Workspace, Kind::WebhookKey, Kind::Integration] {
             for (_, decoded) in mirror.list(kind, None, usize::MAX, |_| true) {
                 stored.take(decoded);
             }
@@ -52,6 +52,7 @@ impl Stored {
             Decoded::Integration(entry) => {
                 self.integrations.insert(entry.record.name.clone(), entry);
             }
+            Decoded::Admin(_) => {}
             Decoded::Damaged(damaged) => self.damaged.push(*damaged),
         }
     }

@@ -101,7 +101,7 @@ impl SeedTask {
 
     /// Whether the matter is settled.
     async fn apply(&mut self, seed: &Seed, digest: &[u8; 32]) -> bool {
-        let actor = Actor { name: ACTOR.to_owned(), request_id: Uuid::now_v7() };
+        let actor = Actor::fixed(ACTOR, Uuid::now_v7());
         let digest = data_encoding::HEXLOWER.encode(digest);
         let (settings, writer) = (&self.settings, &self.writer);
         let plan = |mirror: &_| {

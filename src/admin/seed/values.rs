@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::admin::fields::Fields;
 use crate::admin::formats::{self, Checked, wrong};
 use crate::admin::problem::Fault;
-use crate::credential::api_key::PREFIX;
+use crate::credential::minted::API_KEY;
 use crate::keys::record::ApiKeyDigest;
 
 /// `/allowedCidrs/0` → `allowedCidrs[0]`; what the admin API takes in the clear is a file here.
@@ -56,7 +56,7 @@ pub(super) fn digest(value: Value) -> Checked<ApiKeyDigest> {
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
     match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
         Some(bytes) => Ok(ApiKeyDigest(bytes)),
-        None if text.starts_with(PREFIX) => wrong(
+        None if text.starts_with(API_KEY.prefix()) => wrong(
             "clear",
             "must be the digest and not the key, which should be replaced now; `countersign key new --offline` \
              prints both",
@@ -68,7 +68,7 @@ pub(super) fn digest(value: Value) -> Checked<ApiKeyDigest> {
 /// The redacted form of an API key: its first 8 characters and `...`.
 pub(super) fn prefix(value: Value) -> Checked<String> {
     let text = formats::text(value)?;
-    let shown = text.strip_suffix("...").and_then(|text| text.strip_prefix(PREFIX));
+    let shown = text.strip_suffix("...").and_then(|text| text.strip_prefix(API_KEY.prefix()));
     match shown {
         Some(shown) if shown.len() == 5 && shown.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(text),
         _ => wrong("format", "must be the first 8 characters of the key and \"...\": wk_1a2b3..."),

@@ -54,7 +54,7 @@ pub(in crate::admin) async fn create(
     let fresh = fresh(key.id, workspace.id, name, &api_key, &secret, sealed);
 
     let plan = |mirror: &Mirror| -> Result<Plan<bool>, Stop> {
-        mirror.get(workspace).ok_or_else(workspaces::unknown)?;
+        workspaces::visible(mirror, workspace, &call.rights)?;
         let mut record = fresh.clone();
         settings.apply(&mut record);
         let bound =
@@ -73,7 +73,7 @@ pub(in crate::admin) async fn create(
     let answer = |bound: &bool, records: &[Record]| {
         let [Record::WebhookKey(record)] = records else { return Err(idempotency::unshown()) };
         let body = Once {
-            key: KeyView::of(record, Some(&Use::default()), state.writer.now()),
+            key: KeyView::of(record, Some(&Use::default()), state.writer.now(), state.writer.mirror()),
             api_key: exposed(Some(&api_key)),
             secret: exposed(Some(&secret)),
             warning: if *bound { format!("{SHOWN_ONCE} {ID_NEEDED}") } else { SHOWN_ONCE.to_owned() },

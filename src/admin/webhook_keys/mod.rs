@@ -26,6 +26,7 @@ use super::change::{self, Stop};
 use super::conditional::{Call, tagged};
 use super::page::Page;
 use super::problem::Problem;
+use super::rights::Rights;
 use super::{AdminState, formats, workspaces};
 use crate::clock::UnixMillis;
 use crate::keys::decode::Decoded;
@@ -39,9 +40,11 @@ use view::KeyView;
 const ID_NEEDED: &str = "The workspace has as many signing keys as are tried without a key id: requireKeyId \
                          is true, and requests must send X-Webhook-Key-Id with this key's id.";
 
-/// The key that a path names, and the workspace it is looked for in.
-#[derive(Debug, Clone, Copy)]
+/// The key that a path names, and where it is looked for: in the workspace that the path names, if it does, and in those
+/// that the caller may see.
+#[derive(Debug, Clone)]
 pub(super) struct KeyPath {
+    rights: Rights,
     workspace: Option<Uuid>,
     key: RecordKey,
 }
@@ -57,20 +60,22 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
             None => None,
         };
         let id = names.get("key").and_then(|id| formats::id(id)).ok_or_else(unknown)?;
-        Ok(Self { workspace, key: RecordKey { kind: Kind::WebhookKey, id } })
+        let rights = Rights::from_request_parts(parts, state).await?;
+        Ok(Self { rights, workspace, key: RecordKey { kind: Kind::WebhookKey, id } })
     }
 }
 
 impl KeyPath {
-    fn find(self, mirror: &Mirror) -> Result<Decoded, Problem> {
+    fn find(&self, mirror: &Mirror) -> Result<Decoded, Problem> {
         let decoded = mirror.get(self.key).ok_or_else(unknown)?;
         match self.workspace {
             Some(_) if decoded.workspace() != self.workspace => Err(unknown()),
+            _ if !self.rights.see(decoded.workspace()) => Err(unknown()),
             _ => Ok(decoded),
         }
     }
 
-    fn entry(self, mirror: &Mirror) -> Result<Arc<KeyEntry>, Problem> {
+    fn entry(&self, mirror: &Mirror) -> Result<Arc<KeyEntry>, Problem> {
         match self.find(mirror)? {
             Decoded::Key(entry) => Ok(entry),
             Decoded::Damaged(damaged) => Err(change::damaged(&damaged)),
@@ -82,13 +87,14 @@ impl KeyPath {
 /// `GET …/webhook-keys`
 pub(super) async fn list(
     State(state): State<Arc<AdminState>>,
+    rights: Rights,
     Path(workspace): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let page = Page::of(query.as_deref(), &[])?;
     let mirror = state.writer.mirror();
     let workspace = workspaces::key_of(&workspace)?;
-    mirror.get(workspace).ok_or_else(workspaces::unknown)?;
+    workspaces::visible(mirror, workspace, &rights)?;
     let now = state.writer.now();
     let inside = |decoded: &Decoded| decoded.workspace() == Some(workspace.id);
     let found = page.find(mirror, Kind::WebhookKey, inside);
@@ -96,7 +102,7 @@ pub(super) async fn list(
     Ok(found.answer(|key, decoded| match decoded {
         Decoded::Key(entry) => {
             let used = uses.as_ref().and_then(|uses| uses.get(key));
-            serde_json::to_value(KeyView::of(&entry.record.record(), used, now)).ok()
+            serde_json::to_value(KeyView::of(&entry.record.record(), used, now, mirror)).ok()
         }
         _ => None,
     }))
@@ -161,7 +167,10 @@ pub(super) fn is_tried_unnamed(key: &WebhookKey, now: UnixMillis) -> bool {
 async fn answer(entry: &KeyEntry, state: &AdminState) -> Response {
     let record = entry.record.record();
     let used = state.uses.of(RecordKey { kind: Kind::WebhookKey, id: record.meta.id }).await;
-    tagged(record.meta.revision, KeyView::of(&record, used.as_ref(), state.writer.now()))
+    tagged(
+        record.meta.revision,
+        KeyView::of(&record, used.as_ref(), state.writer.now(), state.writer.mirror()),
+    )
 }
 
 fn unknown() -> Problem {

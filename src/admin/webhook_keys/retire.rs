@@ -53,7 +53,10 @@ pub(in crate::admin) async fn retire(
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
             let used = state.uses.of(path.key).await;
-            Ok(tagged(record.meta.revision, KeyView::of(record, used.as_ref(), state.writer.now())))
+            Ok(tagged(
+                record.meta.revision,
+                KeyView::of(record, used.as_ref(), state.writer.now(), state.writer.mirror()),
+            ))
         }
         Outcome::Unchanged => Ok(answer(&*path.entry(state.writer.mirror())?, &state).await),
     }

@@ -88,7 +88,7 @@ pub(in crate::admin) async fn rotate(
         let [Record::WebhookKey(record)] = records else { return Err(idempotency::unshown()) };
         let note = overlap.note(*rotated_at);
         let body = Once {
-            key: KeyView::of(record, used.as_ref(), *rotated_at),
+            key: KeyView::of(record, used.as_ref(), *rotated_at, state.writer.mirror()),
             api_key: exposed(fresh.api_key.as_ref()),
             secret: exposed(fresh.secret.as_ref()),
             warning: format!("New values are shown this once and cannot be read again. {note}"),

@@ -62,7 +62,7 @@ pub(in crate::admin) async fn patch(
                 return Err(Problem::unavailable("the record cannot be shown"));
             };
             let used = state.uses.of(path.key).await;
-            let key = KeyView::of(record, used.as_ref(), state.writer.now());
+            let key = KeyView::of(record, used.as_ref(), state.writer.now(), state.writer.mirror());
             let warning = if *bound { ID_NEEDED.to_owned() } else { String::new() };
             Ok(tagged(record.meta.revision, Once { key, api_key: None, secret: None, warning }))
         }

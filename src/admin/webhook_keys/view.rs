@@ -11,6 +11,7 @@ use crate::admin::rotation::still_ahead;
 use crate::admin::view::{MetaView, Shown};
 use crate::clock::UnixMillis;
 use crate::keys::entry::Use;
+use crate::keys::mirror::Mirror;
 use crate::keys::record::{PreviousKey, WebhookKey, WorkspaceScheme};
 use crate::secret::Secret;
 
@@ -64,9 +65,9 @@ pub(super) struct Once<'r> {
 
 impl<'r> KeyView<'r> {
     /// As it stands at `now`; a former value whose time is over is not shown, nor a use that is not known.
-    pub(super) fn of(record: &'r WebhookKey, used: Option<&Use>, now: UnixMillis) -> Self {
+    pub(super) fn of(record: &'r WebhookKey, used: Option<&Use>, now: UnixMillis, mirror: &Mirror) -> Self {
         Self {
-            meta: MetaView::of(&record.meta),
+            meta: MetaView::of(&record.meta, mirror),
             workspace_id: record.workspace_id,
             name: &record.name,
             api_key_prefix: &record.api_key_prefix,

@@ -17,8 +17,11 @@ pub struct AuditEvent {
     pub id: Uuid,
     /// When, by the clock of the process that made it.
     pub at: UnixMillis,
-    /// Who asked for it.
+    /// Who asked for it, by the name of that time.
     pub actor: String,
+    /// Id of the admin who did; absent for those of a fixed name.
+    #[serde(default)]
+    pub actor_id: Option<Uuid>,
     /// `webhook_key.created` …
     pub action: String,
     /// `HIGH` or `NORMAL`.

@@ -58,6 +58,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::Workspace => 1,
         Kind::WebhookKey => 2,
         Kind::Integration => 3,
+        Kind::Admin => 4,
     }
 }
 

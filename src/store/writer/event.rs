@@ -17,6 +17,8 @@ struct StoredEvent<'e> {
     id: Uuid,
     at: UnixMillis,
     actor: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_id: Option<Uuid>,
     action: &'static str,
     severity: Severity,
     resource_type: &'static str,
@@ -32,6 +34,7 @@ impl Writer {
             id: Uuid::now_v7(),
             at: self.clock.now(),
             actor: &actor.name,
+            actor_id: actor.admin,
             action: event.action,
             severity: event.severity,
             resource_type: event.resource.name(),

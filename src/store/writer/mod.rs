@@ -31,7 +31,7 @@ use crate::store::seal::Keyring;
 
 use applied::{Applied, removal};
 pub use census::{Census, Under};
-pub use plan::{Actor, Edit, Event, Plan, Resource, Severity, WriteError};
+pub use plan::{Actor, Edit, Event, FIXED_ACTORS, Plan, Resource, Severity, WriteError};
 pub use reseal::{RESEALED_AT_ONCE, Resealed};
 
 /// How often a lost race for the audit head is tried again: bounded, so that a store in which others always
@@ -185,7 +185,7 @@ impl Writer {
                     meta.revision = 1;
                     meta.created_at = now;
                     meta.updated_at = now;
-                    meta.created_by = Some(actor.name.clone());
+                    meta.created_by = Some(actor.identity());
                     let claims = record.claims();
                     self.put(record, None, claims, Vec::new())?
                 }

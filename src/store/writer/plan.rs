@@ -12,10 +12,29 @@ use crate::store::{Conflict, Epoch};
 /// Who asks for a change.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// Name of the admin.
+    /// Name of the admin, or a fixed one.
     pub name: String,
+    /// Id of the admin's record; `None` for those of a fixed name.
+    pub admin: Option<Uuid>,
     /// Id of the admin request, for the audit event and the answer.
     pub request_id: Uuid,
+}
+
+/// Who acts under a fixed name: no admin has one of these.
+pub const FIXED_ACTORS: [&str; 5] = ["bootstrap", "countersign", "countersign import", "handshake", "seed"];
+
+impl Actor {
+    /// One of [`FIXED_ACTORS`].
+    #[must_use]
+    pub fn fixed(name: &str, request_id: Uuid) -> Self {
+        Self { name: name.to_owned(), admin: None, request_id }
+    }
+
+    /// Who it is, whatever the name becomes: what a record notes of its creator.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.admin.map_or_else(|| self.name.clone(), |id| id.to_string())
+    }
 }
 
 /// What happens to one record. The writer sets id-independent metadata: revision, times, creator.

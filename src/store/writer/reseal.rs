@@ -185,7 +185,7 @@ impl Writer {
 /// Every secret of a record, with the field that it is sealed for.
 fn secrets_of(record: &mut Record) -> Vec<(&'static str, &mut Sealed)> {
     match record {
-        Record::Workspace(_) => Vec::new(),
+        Record::Workspace(_) | Record::Admin(_) => Vec::new(),
         Record::WebhookKey(record) => {
             let previous = record.previous.as_mut().and_then(|previous| previous.secret.as_mut());
             let secrets = std::iter::once(&mut record.secret).chain(previous);
