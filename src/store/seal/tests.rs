@@ -11,6 +11,7 @@ use super::{EnvelopeError, Keyring, KeyringError, SealError, SealPlace, random};
 use crate::keys::record::{Kind, RecordKey, Sealed};
 use crate::secret::Secret;
 use crate::store::AuditMac;
+use crate::store::answered::AnswerId;
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -50,6 +51,31 @@ fn a_secret_opens_where_it_was_sealed_and_nowhere_else() {
         let mut sealed = sealed.clone();
         sealed.version = place.version;
         assert_eq!(ring.open(&place, &sealed).unwrap_err(), SealError::Refused, "{place:?}");
+    }
+}
+
+#[test]
+fn a_kept_answer_opens_under_its_own_id_and_nowhere_else() {
+    let (id, answer) = (AnswerId([7; 32]), Secret::from_text("an answer with a secret"));
+    let both = ring(&[("a", A), ("b", B)], "a");
+    let sealed = both.seal_answer("ns", &id, &answer).unwrap();
+    assert!(both.open_answer("ns", &id, &sealed).unwrap().ct_eq(answer.expose()));
+    // Whichever KEK seals by now.
+    assert!(ring(&[("a", A), ("b", B)], "b").open_answer("ns", &id, &sealed).is_ok());
+    let refused = |found: Result<Secret, SealError>| found.unwrap_err();
+    assert_eq!(refused(both.open_answer("ns", &AnswerId([8; 32]), &sealed)), SealError::Refused);
+    assert_eq!(refused(both.open_answer("other", &id, &sealed)), SealError::Refused);
+    let claimed = [b"b".as_slice(), &sealed[1..]].concat();
+    assert_eq!(refused(both.open_answer("ns", &id, &claimed)), SealError::Refused);
+    let mut altered = sealed.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    assert_eq!(refused(both.open_answer("ns", &id, &altered)), SealError::Refused);
+    assert_eq!(
+        refused(ring(&[("b", B)], "b").open_answer("ns", &id, &sealed)),
+        SealError::UnknownKek("a".to_owned())
+    );
+    for damaged in [&b""[..], b"a", b"a\n", b"a\nshort"] {
+        assert_eq!(refused(both.open_answer("ns", &id, damaged)), SealError::Malformed, "{damaged:?}");
     }
 }
 
