@@ -33,6 +33,9 @@ pub mod guard;
 // 7. Forward it.
 pub mod upstream;
 
+// What is noted on the way, and written behind it.
+pub mod deliveries;
+
 // Where records live, and the ports beside the traffic.
 pub mod admin;
 pub mod ops;

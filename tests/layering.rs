@@ -162,7 +162,10 @@ fn only_the_upstream_opens_connections_to_the_application() {
     let sources = sources();
     let found = mentioning(&sources, "client::conn");
     let found: Vec<&str> = found.into_iter().filter(|path| !path.starts_with("cli/")).collect();
-    assert_eq!(found, ["upstream/pool.rs"]);
+    // The former talks to our own pipeline, in memory.
+    assert_eq!(found, ["proxy/rehearsal.rs", "upstream/pool.rs"]);
+    let rehearsal = sources.iter().find(|source| source.path == "proxy/rehearsal.rs").unwrap();
+    assert!(rehearsal.code.contains("duplex(") && !rehearsal.code.contains("connect("));
     assert_eq!(mentioning(&sources, "fn forward("), ["upstream/mod.rs"]);
     let forward = sources.iter().find(|source| source.path == "upstream/mod.rs").unwrap();
     assert!(forward.code.contains("admitted: Admitted,"), "forward takes an Admitted by value");

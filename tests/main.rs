@@ -15,6 +15,7 @@ mod binary;
 mod canary;
 mod config;
 mod crash;
+mod deliveries;
 mod deploy;
 mod drain;
 mod full_disk;

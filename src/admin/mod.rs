@@ -18,6 +18,7 @@ mod body;
 mod browser;
 mod change;
 mod conditional;
+mod deliveries;
 mod denied;
 mod envelope;
 mod fields;
@@ -55,6 +56,7 @@ pub use refused::Refused;
 pub use serve::{Peer, serve};
 
 use crate::keys::ring::KeyRing;
+use crate::proxy::rehearsal::Rehearsal;
 use crate::proxy::settings::LiveSettings;
 use crate::secret::Secret;
 use crate::store::uses::UseBook;
@@ -81,6 +83,8 @@ pub struct AdminState {
     pub denied: Denied,
     /// `admin.hosts`: names under which the port answers, beside its own.
     pub hosts: Vec<String>,
+    /// The way of a request of our own; `None` where this process takes no traffic.
+    pub rehearsal: Option<Rehearsal>,
 }
 
 impl fmt::Debug for AdminState {

@@ -12,7 +12,9 @@ use http::Method;
 
 use crate::keys::record::AdminRole;
 
-use super::{AdminState, admins, audit, fleet, integrations, openapi, schemes, webhook_keys, workspaces};
+use super::{
+    AdminState, admins, audit, deliveries, fleet, integrations, openapi, schemes, webhook_keys, workspaces,
+};
 
 /// Who may ask for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +122,11 @@ pub const OPERATIONS: &[Operation] = &[
     operation!(Manage PATCH "/api/admins/{admin}" admins::update::patch),
     operation!(Manage DELETE "/api/admins/{admin}" admins::delete),
     operation!(Manage POST "/api/admins/{admin}/rotate-token" admins::rotate::rotate),
+
+    operation!(Manage POST "/api/integrations/{integration}/test" integrations::test::test),
+    operation!(Oversee GET "/api/integrations/{integration}/deliveries" deliveries::list_of),
+    operation!(Oversee GET "/api/deliveries" without keys deliveries::list),
+    operation!(Oversee GET "/api/deliveries/{delivery}" without keys deliveries::get),
 
     operation!(Oversee GET "/api/sidecars" fleet::sidecars),
     operation!(Oversee GET "/api/keks" fleet::keks),

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `traffic-N` | one runtime, one socket, one pool of upstream connections per core; none with role admin |
 //! | `store-sync` | snapshot and change log into the mirror |
-//! | `behind` | what is written behind the traffic: the use of records |
+//! | `behind` | what is written behind the traffic: the use of records, deliveries |
 //! | `admin` | the ops port and, but for role data, the admin port, the keeping of secrets that senders hand over, the seed file |
 
 mod mapping;
@@ -144,7 +144,8 @@ pub fn start(
     let (store, keyring) = open_store(config)?;
     refuse_wrong_keks(config, &keyring)?;
     let sockets = Sockets::bind(config)?;
-    let (parts, capture_task) = Parts::new(config, (routes, security.clone()), (store, keyring), clock);
+    let (parts, capture_task, delivery_task) =
+        Parts::new(config, (routes, security.clone()), (store, keyring), clock);
     let (drain, drain_watcher) = drain::channel();
     let (end, end_watcher) = drain::channel();
 
@@ -162,7 +163,7 @@ pub fn start(
     });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,
-        parts.spawn_behind(end_watcher.clone())?,
+        parts.spawn_behind(delivery_task, end_watcher.clone())?,
         parts.spawn_side_ports(writing, sockets.ops, end_watcher)?,
     ];
     let traffic_threads = match sockets.traffic {

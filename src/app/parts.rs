@@ -2,7 +2,7 @@
 //!
 //! Not a place for logic: it hands each thread what it needs and starts it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::admin::seed::{SeedSettings, SeedTask};
 use crate::admin::{self, AdminState, Denied, Logins, Refused};
 use crate::clock::Clock;
 use crate::config::{Config, InitPolicy};
+use crate::deliveries::{Deliveries, DeliveryTask};
 use crate::drain::Watcher;
 use crate::keys::decode::Decoder;
 use crate::keys::mirror::Mirror;
@@ -23,6 +24,7 @@ use crate::listener::{self, Connections, LiveTuning};
 use crate::ops::{self, Ops};
 use crate::proxy::budget::Budget;
 use crate::proxy::pipeline::{Proxy, Shared};
+use crate::proxy::rehearsal::Rehearsal;
 use crate::proxy::route::Table;
 use crate::proxy::settings::LiveSettings;
 use crate::proxy::via::Via;
@@ -56,11 +58,13 @@ pub(super) struct Parts {
     budget: Arc<Budget>,
     clock: Arc<dyn Clock>,
     captures: Captures,
+    deliveries: Deliveries,
     refused: Arc<Refused>,
     settings: Arc<LiveSettings>,
     tuning: LiveTuning,
     security: Security,
     presence: Presence,
+    shared: OnceLock<Arc<Shared>>,
 }
 
 /// What only a process that changes records has.
@@ -78,7 +82,7 @@ impl Parts {
         (routes, security): (Table, Security),
         (store, keyring): (Arc<dyn Store>, Arc<Keyring>),
         clock: Arc<dyn Clock>,
-    ) -> (Self, CaptureTask) {
+    ) -> (Self, CaptureTask, DeliveryTask) {
         let mirror = Arc::new(Mirror::new());
         let ring = KeyRing::new(
             Arc::clone(&mirror),
@@ -93,6 +97,9 @@ impl Parts {
         let writer = Writer::new(Arc::clone(&store), decoder.clone(), mirror, Arc::clone(&clock));
         let writer = Arc::new(writer);
         let (captures, capture_task) = captures(Arc::clone(&writer));
+        let most = config.deliveries.per_integration;
+        let (deliveries, queues) = Deliveries::channel(most > 0);
+        let delivery_task = DeliveryTask::new(queues, deliveries.clone(), Arc::clone(&writer), most);
         let metrics = Arc::new(Metrics::new());
         let settings = mapping::settings(config, routes, &metrics);
         let parts = Self {
@@ -101,6 +108,7 @@ impl Parts {
             writer,
             uses,
             captures,
+            deliveries,
             refused: Arc::default(),
             ring: Arc::new(ring),
             readiness: Arc::new(Readiness::default()),
@@ -112,12 +120,16 @@ impl Parts {
             tuning: LiveTuning::new(mapping::listener(config)).with_tls(security.listener.clone()),
             security,
             presence,
+            shared: OnceLock::new(),
         };
-        (parts, capture_task)
+        (parts, capture_task, delivery_task)
     }
 
     pub(super) fn admin_state(&self, config: &Config, token: Secret) -> Arc<AdminState> {
+        let rehearsal =
+            || Rehearsal::new(self.shared(), mapping::upstream(config, self.security.upstream.clone()));
         Arc::new(AdminState {
+            rehearsal: config.role.serves_traffic().then(rehearsal),
             writer: Arc::clone(&self.writer),
             uses: Arc::clone(&self.uses),
             ring: Arc::clone(&self.ring),
@@ -157,9 +169,15 @@ impl Parts {
     }
 
     /// What is written behind the traffic, by a thread that no request waits for.
-    pub(super) fn spawn_behind(&self, end: Watcher) -> Result<JoinHandle<()>, StartError> {
+    pub(super) fn spawn_behind(
+        &self,
+        deliveries: DeliveryTask,
+        end: Watcher,
+    ) -> Result<JoinHandle<()>, StartError> {
         let uses = Arc::clone(&self.uses);
-        Ok(spawn("behind", async move { uses.run(end).await })?)
+        Ok(spawn("behind", async move {
+            tokio::join!(uses.run(end.clone()), deliveries.run(end));
+        })?)
     }
 
     pub(super) fn spawn_side_ports(
@@ -178,6 +196,7 @@ impl Parts {
             refused: Arc::clone(&self.refused),
             tls: TlsMeters::new(&self.metrics, self.security.followed()),
             clock: Arc::clone(&self.clock),
+            deliveries: self.deliveries.clone(),
         });
         let security = self.security.clone();
         let metrics = Arc::clone(&self.metrics);
@@ -208,26 +227,33 @@ impl Parts {
         })?)
     }
 
+    /// What every runtime shares that judges requests.
+    fn shared(&self) -> Arc<Shared> {
+        let make = || {
+            Arc::new(Shared {
+                settings: Arc::clone(&self.settings),
+                keys: Arc::clone(&self.ring),
+                clock: Arc::clone(&self.clock),
+                budget: Arc::clone(&self.budget),
+                via: Via::new(Uuid::new_v4().as_fields().0),
+                captures: self.captures.clone(),
+                decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics))),
+                readiness: Arc::clone(&self.readiness),
+                deliveries: self.deliveries.clone(),
+            })
+        };
+        Arc::clone(self.shared.get_or_init(make))
+    }
+
     pub(super) fn spawn_traffic(
         &self,
         config: &Config,
         sockets: Vec<std::net::TcpListener>,
         drain: &Watcher,
     ) -> Result<Vec<JoinHandle<()>>, StartError> {
-        let shared = Arc::new(Shared {
-            settings: Arc::clone(&self.settings),
-            keys: Arc::clone(&self.ring),
-            clock: Arc::clone(&self.clock),
-            budget: Arc::clone(&self.budget),
-            via: Via::new(Uuid::new_v4().as_fields().0),
-            captures: self.captures.clone(),
-            decisions: Arc::new(Decisions::new(Arc::clone(&self.metrics))),
-            readiness: Arc::clone(&self.readiness),
-        });
         let mut threads = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            let proxy =
-                Proxy::new(Arc::clone(&shared), mapping::upstream(config, self.security.upstream.clone()));
+            let proxy = Proxy::new(self.shared(), mapping::upstream(config, self.security.upstream.clone()));
             let (tuning, drain, connections) =
                 (self.tuning.clone(), drain.clone(), Arc::clone(&self.connections));
             threads.push(spawn(&format!("traffic-{index}"), async move {

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod check;
 pub mod client;
+pub mod delivery;
 pub mod dev;
 pub mod export;
 pub mod fleet;
@@ -144,6 +145,9 @@ enum Command {
     /// Manage integrations: the senders of webhooks.
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
+    /// See what became of webhooks, and why.
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -224,6 +228,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Workspace(command) => workspace::run(&command),
         Command::Key(command) => key::run(&command),
         Command::Integration(command) => integration::run(&command),
+        Command::Delivery(command) => delivery::run(&command),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),

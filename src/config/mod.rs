@@ -7,6 +7,7 @@
 //! fault; a [`Config`] in hand is usable as it stands.
 
 mod cross;
+mod deliveries;
 mod drain;
 pub mod env;
 mod fault;
@@ -28,6 +29,7 @@ mod upstream;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use deliveries::DeliveriesConfig;
 pub use drain::DrainConfig;
 pub use fault::{Fault, Faults};
 pub use limits::LimitsConfig;
@@ -95,6 +97,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The way out.
     pub drain: DrainConfig,
+    /// What is kept of attempts on integrations.
+    pub deliveries: DeliveriesConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// In the order in which they are tried; unique names, none hidden by earlier ones.
@@ -153,6 +157,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let mut seed = seed::check(&mut root);
     let limits = limits::check(&mut root);
     let drain = drain::check(&mut root);
+    let deliveries = deliveries::check(&mut root);
     let log = log::check(&mut root);
     let routes = routes::check(reader, &mut root);
     root.finish();
@@ -189,6 +194,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
         seed: seed?,
         limits: limits?,
         drain: drain?,
+        deliveries: deliveries?,
         log: log?,
         routes: routes.into_iter().map(|(_, route)| route).collect(),
     })

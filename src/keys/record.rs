@@ -198,14 +198,6 @@ impl PreviousKey {
         self.api_key == other.api_key && version(self) == version(other)
     }
 
-    /// Tells the values apart from those of other rotations of the same key, for counting their use.
-    #[must_use]
-    pub fn mark(&self) -> u64 {
-        let secret = self.secret.as_ref().map_or(0, |secret| u64::from(secret.version));
-        let api_key = self.api_key.and_then(|digest| digest.0.first_chunk().copied());
-        api_key.map_or(0, u64::from_be_bytes) ^ secret
-    }
-
     /// What was rotated, as the admin API names it.
     #[must_use]
     pub fn what(&self) -> &'static str {
@@ -296,12 +288,6 @@ pub struct PreviousSecret {
 }
 
 impl PreviousSecret {
-    /// As [`PreviousKey::mark`].
-    #[must_use]
-    pub fn mark(&self) -> u64 {
-        u64::from(self.secret.version)
-    }
-
     /// Whether the secret is the same one, however it is sealed.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use super::record::{PreviousKey, PreviousSecret};
 use crate::clock::UnixMillis;
 
 /// How often and when a record was used. Relaxed counters, never part of the change log.
@@ -32,10 +33,28 @@ pub struct Use {
 /// The last use of values that a rotation replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreviousUse {
-    /// Which values: see [`super::record::PreviousKey::mark`].
+    /// Which values: see [`PreviousKey::mark`].
     pub mark: u64,
     /// When.
     pub at: UnixMillis,
+}
+
+impl PreviousKey {
+    /// Tells the values apart from those of other rotations of the same key.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let secret = self.secret.as_ref().map_or(0, |secret| u64::from(secret.version));
+        let api_key = self.api_key.and_then(|digest| digest.0.first_chunk().copied());
+        api_key.map_or(0, u64::from_be_bytes) ^ secret
+    }
+}
+
+impl PreviousSecret {
+    /// As [`PreviousKey::mark`].
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        u64::from(self.secret.version)
+    }
 }
 
 impl Use {

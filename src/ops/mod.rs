@@ -21,6 +21,7 @@ use axum::routing::get;
 
 use crate::admin::Refused;
 use crate::clock::Clock;
+use crate::deliveries::Deliveries;
 use crate::drain::Watcher;
 use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::ring::KeyRing;
@@ -28,6 +29,7 @@ use crate::listener::Connections;
 use crate::proxy::budget::Budget;
 use crate::readiness::Readiness;
 use crate::store::Store;
+use crate::store::deliveries::Side;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::tls::TlsMeters;
 
@@ -51,6 +53,8 @@ pub struct Ops {
     pub tls: TlsMeters,
     /// The wall clock, for how long certificates are good.
     pub clock: Arc<dyn Clock>,
+    /// Counts deliveries that were stored, and those that were not.
+    pub deliveries: Deliveries,
 }
 
 /// Serves the port until the drain has ended: probes must be answered while requests finish.
@@ -160,6 +164,10 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.floods.absolute(ops.connections.floods());
     gauges.admin_refused.absolute(ops.refused.total());
     ops.tls.update(&ops.connections, ops.clock.moment().wall.seconds());
+    for (side, [stored, dropped]) in Side::ALL.into_iter().zip(&gauges.deliveries) {
+        stored.absolute(ops.deliveries.stored(side));
+        dropped.absolute(ops.deliveries.dropped(side));
+    }
     let mut response = ops.metrics.render().into_response();
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

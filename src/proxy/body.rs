@@ -112,6 +112,23 @@ pub async fn read(
 }
 
 impl Buffered {
+    /// Bytes that it has.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The chunks that arrived.
+    pub fn chunks(&self) -> impl Iterator<Item = &Bytes> {
+        self.chunks.iter()
+    }
+
     /// All of it in one piece: a copy where it came in several. Not to be held across an await, for a copy is not
     /// charged to the budget: so there is one for each thread at most.
     #[must_use]

@@ -10,6 +10,7 @@ pub mod settings;
 
 pub mod head;
 pub mod max_forwards;
+mod noting;
 pub mod path;
 pub mod route;
 pub mod size;
@@ -23,6 +24,8 @@ pub mod target_rule;
 
 pub mod headers;
 pub mod rejection;
+
+pub mod rehearsal;
 pub mod via;
 
 pub mod answer;

@@ -21,15 +21,17 @@ use super::budget::Budget;
 use super::handshake::{self, Opening, Settled};
 use super::judge::{Judged, Judgement, judge};
 use super::path::Path;
+use super::rehearsal::{self, Mark};
 use super::rejection::{REQUEST_ID, Rejection};
 use super::request_id::RequestId;
 use super::route::{Found, Route};
 use super::settings::{LiveSettings, Settings};
 use super::via::Via;
-use super::{head, headers, max_forwards};
+use super::{head, headers, max_forwards, noting};
 use crate::client::{Client, Proto};
 use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
+use crate::deliveries::Deliveries;
 use crate::guard::{self, Admitted};
 use crate::keys::ring::KeyRing;
 use crate::listener::{Handler, Peer};
@@ -58,6 +60,8 @@ pub struct Shared {
     pub decisions: Arc<Decisions>,
     /// Whether the process is on its way out.
     pub readiness: Arc<Readiness>,
+    /// Where requests on integrations leave what their deliveries are made of.
+    pub deliveries: Deliveries,
 }
 
 /// One runtime's proxy: what is shared, and connections of its own.
@@ -76,6 +80,7 @@ impl Handler for Proxy {
         let version = request.version();
         let settings = self.shared.settings.load();
         let mut decision = Decision::new(id.clone(), peer.address.ip());
+        decision.mark = request.extensions().get::<Mark>().cloned();
         let conduct = self.conduct(request, &peer, begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
             self.shared.decisions.record_panic();
@@ -92,8 +97,11 @@ impl Handler for Proxy {
         ends |= matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending;
         end_connection(&mut response, version, ends);
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
-        let elapsed = self.shared.clock.monotonic().saturating_duration_since(begun.monotonic);
+        let ended = self.shared.clock.monotonic();
+        let elapsed = ended.saturating_duration_since(begun.monotonic);
         self.shared.decisions.record(&decision, &settings.meters, response.status(), begun.wall, elapsed);
+        let route = settings.meters.name(decision.route);
+        noting::end(&self.shared, &mut decision, route, response.status(), ended);
         response
     }
 }
@@ -129,10 +137,11 @@ impl Proxy {
         let facts = facts(&parts, url.as_deref(), client.address(), begun);
         let keys = self.shared.keys.at(begun);
         let matched = settings.routes.find(&parts.method, &path);
-        if let Some(passed_over) = matched.passed_over
-            && let Some(answer) = handshake::passed_over(passed_over, keys, &facts, decision)?
-        {
-            return Ok(answered(answer, decision));
+        if let Some(passed_over) = matched.passed_over {
+            let answer = handshake::passed_over(passed_over, keys, &facts, decision);
+            if let Some(answer) = noting::head(&self.shared, answer, &facts, begun, id, decision)? {
+                return Ok(answered(answer, decision));
+            }
         }
         let (route, integration) = decided(matched.found, decision)?;
 
@@ -144,7 +153,8 @@ impl Proxy {
                 (admitted, forwardable(incoming, limits), SmallVec::new())
             }
             None => {
-                let mut judged = match judge(keys, route, integration, &facts, decision)? {
+                let judged = judge(keys, route, integration, &facts, decision);
+                let mut judged = match noting::head(&self.shared, judged, &facts, begun, id, decision)? {
                     Judgement::Credentials(judged) => judged,
                     Judgement::Handshake(opening) => {
                         // In a box, for it is rare and large: what every request carries along stays small.
@@ -167,10 +177,10 @@ impl Proxy {
                 } else {
                     (forwardable(incoming, limits), keys)
                 };
-                let credentials = judged.finish(&body)?;
+                let credentials = noting::verdict(&self.shared, judged.finish(&body), &facts, decision)?;
                 let doomed = credential_headers(&credentials, route, &parts.headers);
                 let admitted = guard::admit(credentials, route, keys)?;
-                decision.admit(&admitted, begun.wall);
+                noting::admitted(&self.shared, &admitted, begun, decision);
                 match handshake::settle(admitted, &facts, &body)? {
                     Settled::Handshake(answer) => return Ok(answered(answer, decision)),
                     Settled::Event(admitted) => (admitted, body, doomed),
@@ -227,6 +237,7 @@ impl Proxy {
         limits.max = judged.max_body(route, limits.max);
         let observe = |chunk: &[u8]| judged.verifications().for_each(|each| each.update(chunk));
         let body = body::read(incoming, limits, self.shared.budget.share(), observe).await?;
+        noting::body(&self.shared, &body, decision);
         decision.body_pending = false;
         Ok(body)
     }
@@ -262,6 +273,9 @@ fn outbound(
     headers::strip_request(&mut header_map, credential_headers);
     if parts.version == Version::HTTP_2 {
         headers::join_cookies(&mut header_map);
+    }
+    if parts.extensions.get::<Mark>().is_some() {
+        rehearsal::tell(&mut header_map);
     }
     Outbound {
         method: parts.method,

@@ -11,6 +11,7 @@ pub mod answered;
 pub mod audit;
 pub mod capture;
 mod conflict;
+pub mod deliveries;
 pub mod embedded;
 mod epoch;
 mod error;
@@ -111,7 +112,7 @@ pub type AuditEntry = (Position, AuditMac, Arc<[u8]>);
 pub type RecordSink<'a> = &'a mut (dyn FnMut(RecordKey, Arc<[u8]>) + Send);
 
 /// A place that keeps records.
-pub trait Store: fleet::Fleet + uses::Uses + Send + Sync + 'static {
+pub trait Store: fleet::Fleet + uses::Uses + deliveries::Deliveries + Send + Sync + 'static {
     /// The backend's name in logs and `/readyz?verbose`: `embedded`, `redis`.
     fn name(&self) -> &'static str;
 

@@ -8,16 +8,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use smallvec::SmallVec;
 
 use super::metrics::{Metrics, Outcome, RouteMeters};
+use super::reason::Reason;
 use crate::clock::UnixMillis;
+use crate::deliveries::{self, Draft, Ended};
 use crate::guard::Admitted;
 use crate::keys::Candidates;
 use crate::keys::entry::{IntegrationEntry, KeyEntry, Which};
+use crate::proxy::rehearsal::Mark;
 use crate::proxy::rejection::Rejection;
 use crate::proxy::request_id::RequestId;
 use crate::proxy::route::CredentialKind;
@@ -57,6 +60,10 @@ pub struct Decision {
     behind: Vec<Subject>,
     admitted: bool,
     answered: Option<&'static str>,
+    /// What is noted for its delivery; `None` where there is to be none.
+    pub draft: Option<Box<Draft>>,
+    /// That it is a request of our own.
+    pub mark: Option<Mark>,
 }
 
 /// Records decisions: counters in full, log lines at a bounded rate.
@@ -85,6 +92,8 @@ impl Decision {
             behind: Vec::new(),
             admitted: false,
             answered: None,
+            draft: None,
+            mark: None,
         }
     }
 
@@ -135,6 +144,36 @@ impl Decision {
             entry.usage.record_refused();
         }
         self.rejection = Some(rejection.clone());
+    }
+
+    /// The integration that it is on, as far as it was found.
+    #[must_use]
+    pub fn integration(&self) -> Option<&Arc<IntegrationEntry>> {
+        match &self.who {
+            Who::Integration(entry) => Some(entry),
+            Who::Unknown | Who::Key(_) => None,
+        }
+    }
+
+    /// How it ended, for its delivery.
+    #[must_use]
+    pub fn ended(&self, route: &str, status: StatusCode, at: Instant) -> Ended {
+        Ended {
+            outcome: match self.outcome() {
+                Outcome::Forwarded => deliveries::Outcome::Verified,
+                Outcome::Answered => deliveries::Outcome::Answered,
+                Outcome::Unavailable => deliveries::Outcome::Unavailable,
+                _ if self.admitted => deliveries::Outcome::UpstreamFailed,
+                _ => deliveries::Outcome::Refused,
+            },
+            verified: self.admitted,
+            reason: self.rejection.as_ref().and_then(Rejection::reason).map(Reason::name),
+            cause: self.rejection.as_ref().map(ToString::to_string),
+            secret: self.secret(),
+            route: route.to_owned(),
+            status,
+            at,
+        }
     }
 
     /// The client's address where it is not the peer's.
@@ -290,7 +329,7 @@ fn log_refusal(decision: &Decision, route: &str, rejection: &Rejection, status: 
         status = status.as_u16(),
         outcome = decision.outcome().name(),
         kind = decision.kind.map(CredentialKind::name),
-        reason = rejection.reason().map(super::reason::Reason::name),
+        reason = rejection.reason().map(Reason::name),
         cause = %rejection,
         secret = decision.secret().map(Which::name),
         key = key.map(tracing::field::display),

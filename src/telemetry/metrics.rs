@@ -14,6 +14,7 @@ use super::reason::Reason;
 use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::entry::Which;
 use crate::proxy::route::CredentialKind;
+use crate::store::deliveries::Side;
 use crate::verify::scheme;
 
 /// Upper bounds of the duration histogram, seconds. A verified request costs tens of microseconds here; the
@@ -114,6 +115,8 @@ pub struct Gauges {
     pub floods: Counter,
     /// `countersign_admin_refused_total`
     pub admin_refused: Counter,
+    /// `countersign_deliveries_total{side,result}`, in the order of [`Side::ALL`]; stored, dropped.
+    pub deliveries: [[Counter; 2]; Side::ALL.len()],
 }
 
 /// Every metric of one sidecar.
@@ -298,6 +301,11 @@ impl Gauges {
             ),
             floods: metrics::counter!("countersign_listener_floods_total"),
             admin_refused: metrics::counter!("countersign_admin_refused_total"),
+            deliveries: Side::ALL.map(|side| {
+                ["stored", "dropped"].map(|result| {
+                    metrics::counter!("countersign_deliveries_total", "side" => side.name(), "result" => result)
+                })
+            }),
         }
     }
 }
@@ -356,6 +364,10 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_admin_refused_total",
         "Calls of the admin port without its token."
+    );
+    metrics::describe_counter!(
+        "countersign_deliveries_total",
+        "Attempts on integrations, verified or refused, whose delivery was stored or dropped."
     );
     metrics::describe_gauge!("countersign_build_info", "Always 1; the version is a label.");
 }

@@ -7,6 +7,7 @@
 //! The order, cheapest first: active, not expired, address allowed, timestamp within the window, and only
 //! then the body.
 
+pub mod diagnosis;
 pub mod handshake;
 pub mod kind;
 pub mod mac;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign::secret::Secret;
 use countersign::store::capture::captures;
+use countersign::store::deliveries::{Kept, Side};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -173,6 +174,45 @@ impl Walk {
         self.asks("GET", &one, None, 404).await;
     }
 
+    /// One that some sidecar kept.
+    async fn deliveries(&mut self) {
+        let made = self.asks("POST", "/api/integrations", Some(json!({ "name": "hook" })), 201).await;
+        let integration = Uuid::parse_str(made.str("id")).unwrap();
+        let id = Uuid::now_v7();
+        let delivery = json!({
+            "id": id, "integrationId": integration, "integration": "hook", "at": 1_767_225_600_000_i64,
+            "outcome": "refused", "reason": "timestamp_old", "cause": "too old", "status": 401, "route": "webhooks",
+            "scheme": "slack", "secret": null, "client": "192.0.2.7", "method": "POST", "path": "/webhooks/hook",
+            "hasQuery": true, "headers": [["host", "app.example"], ["cookie", null]],
+            "body": { "size": 4, "sha256": null },
+            "test": false, "stages": { "judged": 0.01, "read": null, "verified": null, "answered": 0.02 },
+            "diagnosis": { "status": "made", "findings": [{ "code": "clock_skew", "detail": "d", "seconds": -912 }] },
+        });
+        let json = Arc::from(serde_json::to_vec(&delivery).unwrap());
+        let kept = Kept { integration, side: Side::Refused, id, json };
+        self.port.store.keep_deliveries(&[kept], 10, self.port.writer.now()).await.unwrap();
+        for list in
+            ["/api/deliveries?integration=hook&outcome=refused", "/api/integrations/hook/deliveries?limit=1"]
+        {
+            let page = self.get(list).await;
+            assert_eq!(page.json["items"][0]["at"], "2026-01-01T00:00:00.000Z", "{}", page.text);
+        }
+        self.get(&format!("/api/deliveries/{id}")).await;
+        let tested =
+            self.asks("POST", "/api/integrations/hook/test", Some(json!({ "body": "ping" })), 200).await;
+        assert_eq!(
+            (&tested.json["ok"], &tested.json["status"]),
+            (&json!(false), &json!(502)),
+            "{}",
+            tested.text
+        );
+        assert_eq!(tested.json["delivery"]["outcome"], "upstream_failed");
+        self.asks("GET", "/api/deliveries?outcome=fine", None, 422).await;
+        self.asks("GET", &format!("/api/deliveries/{}", Uuid::nil()), None, 404).await;
+        self.asks("DELETE", "/api/integrations/hook", None, 204).await;
+        self.asks("GET", "/api/integrations/hook/deliveries", None, 404).await;
+    }
+
     async fn fleet(&mut self) {
         self.get("/api/sidecars").await;
         let sealing = self.get("/api/keks").await.str("sealWith").to_owned();
@@ -206,6 +246,7 @@ async fn walk(port: Port) {
     walk.integrations(&workspace).await;
     walk.handshake().await;
     walk.admins(&workspace).await;
+    walk.deliveries().await;
     walk.fleet().await;
     walk.audit().await;
     walk.schemes().await;

@@ -77,6 +77,7 @@ impl Side {
     /// What its admin port says to a rotation.
     async fn rotate(&self, to: &str) -> (StatusCode, String) {
         let state = AdminState {
+            rehearsal: None,
             writer: Arc::clone(&self.writer),
             uses: Arc::new(UseBook::new(Arc::clone(self.writer.store()), Arc::clone(self.writer.mirror()))),
             ring: Arc::clone(&self.ring),

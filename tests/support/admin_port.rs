@@ -36,6 +36,7 @@ use tower_service::Service;
 use uuid::Uuid;
 
 use crate::support::redis;
+use crate::support::rehearsal::rehearsal;
 
 pub(crate) const TOKEN: &str = "an-admin-token-of-some-length";
 pub(crate) const NAMESPACE: &str = "admin-tests";
@@ -158,13 +159,15 @@ impl Port {
         }
         let writer = Arc::new(Writer::new(Arc::clone(&store), decoder, mirror, clock.clone()));
         let refused = Arc::new(Refused::default());
+        let settings = Arc::new(LiveSettings::from_pointee(settings()));
         let state = AdminState {
+            rehearsal: Some(rehearsal(&settings, &ring, &writer, clock.clone())),
             writer: Arc::clone(&writer),
             uses: Arc::new(UseBook::new(Arc::clone(&store), Arc::clone(writer.mirror()))),
             ring: Arc::clone(&ring),
             token: Secret::from_text(TOKEN),
             refused: Arc::clone(&refused),
-            settings: Arc::new(LiveSettings::from_pointee(settings())),
+            settings,
             logins: Logins::default(),
             denied: Denied::default(),
             hosts: vec!["admin.example.com".to_owned()],

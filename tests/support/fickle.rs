@@ -8,6 +8,7 @@ use countersign::clock::UnixMillis;
 use countersign::keys::entry::Use;
 use countersign::keys::record::RecordKey;
 use countersign::store::answered::AnswerId;
+use countersign::store::deliveries::{Deliveries, Found, Kept, Wanted};
 use countersign::store::fleet::{Announced, Fleet, Presence, Raised, Sidecar};
 use countersign::store::staging::{Mark, Staging};
 use countersign::store::uses::{Batch, Counted, Uses};
@@ -83,6 +84,25 @@ impl Uses for Fickle {
             return Box::pin(async { Err(StoreError::Unavailable(WORDS.to_owned())) });
         }
         self.0.uses(keys)
+    }
+}
+
+impl Deliveries for Fickle {
+    fn keep_deliveries<'a>(
+        &'a self,
+        batch: &'a [Kept],
+        most: u32,
+        now: UnixMillis,
+    ) -> StoreFuture<'a, Counted> {
+        self.0.keep_deliveries(batch, most, now)
+    }
+
+    fn deliveries(&self, wanted: Wanted) -> StoreFuture<'_, Found> {
+        self.0.deliveries(wanted)
+    }
+
+    fn delivery(&self, id: uuid::Uuid) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        self.0.delivery(id)
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod redis_cluster;
 pub(crate) mod refusal;
+pub(crate) mod rehearsal;
 pub(crate) mod sentinel;
 pub(crate) mod sidecar;
 pub(crate) mod store_conformance;

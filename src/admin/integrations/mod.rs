@@ -12,6 +12,7 @@ pub(super) mod retire;
 pub(super) mod reveal;
 pub(super) mod rotate;
 mod scheme;
+pub(super) mod test;
 pub(super) mod update;
 mod view;
 
@@ -21,6 +22,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::change::{self, Stop};
 use super::conditional::{Call, tagged};
@@ -135,6 +137,11 @@ async fn answer(entry: &IntegrationEntry, state: &AdminState) -> Response {
 
 fn shown<'r>(entry: &'r IntegrationEntry, used: Option<&Use>, state: &AdminState) -> IntegrationView<'r> {
     IntegrationView::of(&entry.record, &entry.scheme, used, state)
+}
+
+/// The id of the one that a path names.
+pub(super) fn id_of(mirror: &Mirror, named: &str) -> Result<Uuid, Problem> {
+    find(mirror, named).map(|(key, _)| key.id)
 }
 
 fn key_of(record: &Integration) -> RecordKey {

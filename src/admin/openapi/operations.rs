@@ -57,6 +57,12 @@ pub(super) const TAGS: &[(&str, &str, &str)] = &[
     ("/api/workspaces/{workspace}/webhook-keys", "Webhook keys", "API keys and HMAC secrets of a workspace."),
     ("/api/webhook-keys", "Webhook keys", ""),
     ("/api/workspaces", "Workspaces", "Tenants. A workspace goes with its keys and integrations."),
+    (
+        "/api/integrations/{integration}/deliveries",
+        "Deliveries",
+        "What became of each attempt on an integration.",
+    ),
+    ("/api/deliveries", "Deliveries", ""),
     ("/api/integrations", "Integrations", "Senders of webhooks, reached by id or by name."),
     ("/api/admins", "Admins", "Who may use this port: each with a role and a token."),
     ("/api/audit-events", "Audit events", "Every change, in a chain that shows what was altered."),
@@ -111,6 +117,11 @@ pub(super) const DESCRIBED: &[Described] = &[
     described!("PATCH /api/admins/{admin}" updateAdmin Fields("AdminChanges"), Changed("Admin"), "Changes name, role or workspaces of an admin"),
     described!("DELETE /api/admins/{admin}" deleteAdmin Nothing, Gone, "Deletes an admin, whose token ends at once"),
     described!("POST /api/admins/{admin}/rotate-token" rotateAdminToken MayHave("NoFields"), Rotated("AdminOnce"), "Makes another token for an admin; the former ends at once"),
+
+    described!("POST /api/integrations/{integration}/test" testIntegration MayHave("IntegrationTest"), Done("IntegrationTested"), "Sends a signed sample on the way of any sender's, and says how far it came"),
+    described!("GET /api/integrations/{integration}/deliveries" listDeliveriesOfIntegration Nothing, Page(&["Delivery"], &["outcome", "reason", "since"]), "Lists what became of attempts on an integration, newest first"),
+    described!("GET /api/deliveries" listDeliveries Nothing, Page(&["Delivery"], &["integration.query", "outcome", "reason", "since"]), "Lists what became of attempts on integrations, newest first"),
+    described!("GET /api/deliveries/{delivery}" getDelivery Nothing, Plain("Delivery", &[]), "Shows what became of an attempt"),
 
     described!("GET /api/sidecars" listSidecars Nothing, Plain("Sidecars", &[]), "Lists the sidecars that live"),
     described!("GET /api/keks" listKeks Nothing, Plain("Keks", &[]), "Says what is under which key-encryption key"),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::operations::Gives;
+use crate::deliveries::Outcome;
 
 /// All of them, by the names under which they are referred to.
 pub(super) fn all() -> Map<String, Value> {
@@ -12,12 +13,27 @@ pub(super) fn all() -> Map<String, Value> {
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
     let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
     let head = json!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" });
+    let outcome = json!({ "type": "string", "enum": Outcome::ALL.map(Outcome::name) });
     let parameters = [
         ("workspace", "path", &id, "Id of a workspace."),
         ("key", "path", &id, "Id of a webhook key."),
         ("integration", "path", &text, "Id or name of an integration."),
         ("admin", "path", &id, "Id of an admin."),
         ("scheme", "path", &text, "Name of a preset."),
+        (
+            "delivery",
+            "path",
+            &id,
+            "Id of a delivery: the Countersign-Request-Id of the answer that the sender got.",
+        ),
+        ("outcome", "query", &outcome, "With this outcome only."),
+        ("reason", "query", &text, "Refused for this reason only: `mismatch`, `absent` …"),
+        (
+            "integration.query",
+            "query",
+            &text,
+            "On this integration only: its name, or its id where it is deleted.",
+        ),
         ("limit", "query", &limit, "Items of a page at most."),
         ("cursor", "query", &text, "nextCursor of the page before."),
         ("workspaceId", "query", &id, "Of this workspace only."),
@@ -37,8 +53,10 @@ pub(super) fn all() -> Map<String, Value> {
         ),
     ];
     let parameter = |(name, place, schema, words): (&str, &str, &Value, &str)| {
+        // What is a parameter of paths too has another name here.
+        let own = name.strip_suffix(".query").unwrap_or(name);
         let stated = json!({
-            "name": name, "in": place, "required": place == "path", "description": words, "schema": schema,
+            "name": own, "in": place, "required": place == "path", "description": words, "schema": schema,
         });
         (name.to_owned(), stated)
     };

@@ -6,12 +6,13 @@
 
 use serde_json::{Map, Value, json};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("schemas/common.json"),
     include_str!("schemas/workspaces.json"),
     include_str!("schemas/webhook-keys.json"),
     include_str!("schemas/integrations.json"),
     include_str!("schemas/admins.json"),
+    include_str!("schemas/deliveries.json"),
     include_str!("schemas/audit.json"),
     include_str!("schemas/fleet.json"),
     include_str!("schemas/schemes.json"),

@@ -19,7 +19,8 @@ Examples:
   countersign integration create relay --scheme acme.toml --cidr 192.0.2.0/24
   countersign integration update github --active false
   countersign integration rotate-secret github --overlap 3600
-  countersign integration retire-previous github";
+  countersign integration retire-previous github
+  countersign integration test github";
 
 /// `integration …`.
 #[derive(Debug, Clone, Subcommand)]
@@ -39,6 +40,8 @@ pub enum IntegrationCommand {
     RetirePrevious(OneArgs),
     /// Show the secret that a handshake brought, once, within an hour.
     Reveal(OneArgs),
+    /// Send a signed sample on the way of any sender's to the application, and say how far it came.
+    Test(GetArgs),
     /// Delete one: its sender is refused at once.
     Delete(IntegrationDeleteArgs),
 }

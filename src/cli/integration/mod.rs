@@ -49,6 +49,7 @@ pub fn run(command: &IntegrationCommand) -> Exit {
         IntegrationCommand::RotateSecret(args) => rotate(args),
         IntegrationCommand::RetirePrevious(args) => retire(args),
         IntegrationCommand::Reveal(args) => reveal(args),
+        IntegrationCommand::Test(args) => test(args),
         IntegrationCommand::Delete(args) => delete(args),
     })
 }
@@ -148,6 +149,17 @@ fn reveal(args: &OneArgs) -> Result<(), Exit> {
         print::note(&revealed);
     }
     Ok(())
+}
+
+fn test(args: &GetArgs) -> Result<(), Exit> {
+    let path = format!("{}/test", path(&args.integration));
+    let tested = args.ask.remote.connect()?.ask(Method::POST, &path, None)?;
+    show(&args.ask, &tested, |tested| {
+        let stages = serde_json::json!({ "items": tested.get("stages") });
+        print::table(&stages, ["stage", "ok", "millis", "detail"])
+    });
+    // The report is on standard output; scripts go by this.
+    if tested.get("ok") == Some(&Value::Bool(true)) { Ok(()) } else { Err(Exit::Failed) }
 }
 
 fn delete(args: &IntegrationDeleteArgs) -> Result<(), Exit> {

@@ -9,9 +9,11 @@ use data_encoding::HEXLOWER;
 use http::HeaderName;
 use sha2::{Digest, Sha256};
 
-use super::{reason, variations};
+use super::reason;
 use crate::credential::{CredentialFault, Extraction};
 use crate::verify::Refusal;
+use crate::verify::diagnosis::alike;
+use crate::verify::diagnosis::variations::{self, Effort};
 use crate::verify::offline::{Captured, Refused, Terms};
 use crate::verify::scheme::SignatureCredential;
 
@@ -74,13 +76,7 @@ fn headers(lines: &mut Lines, terms: &Terms<'_>, request: &Captured<'_>, explain
     }
     let missing = |name: &HeaderName| !request.head.headers.contains_key(name);
     if scheme.credential_headers().iter().all(missing) {
-        let alike: Vec<&str> = request
-            .head
-            .headers
-            .keys()
-            .map(HeaderName::as_str)
-            .filter(|name| ["sign", "hmac", "token", "auth"].iter().any(|part| name.contains(part)))
-            .collect();
+        let alike = alike(request.head.headers);
         if !alike.is_empty() {
             lines.add("", format!("these look like it: {}", alike.join(", ")));
         }
@@ -194,9 +190,9 @@ fn hints(lines: &mut Lines, terms: &Terms<'_>, request: &Captured<'_>, refused: 
         Refused::Verify(Refusal::BodyEmpty) => return,
         _ => {}
     }
-    let found = variations::hints(terms, request);
+    let found = variations::hints(terms, request, Effort::Pairs);
     for hint in &found {
-        lines.add("hint", format!("it verifies with {hint}"));
+        lines.add("hint", format!("it verifies with {}", hint.text));
     }
     if found.is_empty() && refused == Refused::Verify(Refusal::Mismatch) {
         lines.add("hint", "no usual mistake explains it: most likely the secret is of another endpoint, or the body was changed".to_owned());

@@ -7,7 +7,6 @@
 mod diagnose;
 mod handshake;
 mod request;
-mod variations;
 mod vectors;
 
 use std::path::{Path, PathBuf};

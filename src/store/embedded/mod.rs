@@ -10,6 +10,7 @@
 
 mod answers;
 mod commit;
+mod deliveries;
 mod fault;
 mod file;
 mod fleet;

@@ -17,6 +17,8 @@
 //! | `{ns}:staged` | string | whose key set is being staged; gone once it is in place, like the next two |
 //! | `{ns}:staged-records`, `{ns}:staged-claims` | hash | the set, in the forms of `records` and `claims` |
 //! | `{ns:d}:uses` | hash | `<kind>/<id>` → requests accepted and refused, when last, when with a replaced value, which |
+//! | `{ns:d}:deliveries` | sorted set | `<integration>/v` or `/r` (verified, refused) by the time of its newest, ms |
+//! | `{ns:d}:deliveries:<integration>/v`, `…/r` | sorted set | id and JSON of each, by id; expires |
 //! | `{ns:d}:use-batch:<id>` | string | number of the last batch of a process, for an hour |
 //!
 //! Invariants: a log entry and its audit event have the same stream id; MACs are lower-case hex; everything
@@ -45,9 +47,10 @@ pub(super) struct Names {
     answer_order: String,
     /// Not one of [`Names::all`]: it says nothing of whose the namespace is.
     pub(super) sidecars: String,
-    /// Under the tag of what is no record, like the next one.
+    /// Under the tag of what is no record, like the next ones.
     pub(super) uses: String,
     pub(super) use_batches: String,
+    pub(super) deliveries: String,
 }
 
 impl Names {
@@ -66,6 +69,7 @@ impl Names {
             sidecars: name("sidecars"),
             uses: beside("uses"),
             use_batches: beside("use-batch"),
+            deliveries: beside("deliveries"),
         }
     }
 

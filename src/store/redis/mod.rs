@@ -5,7 +5,7 @@
 //! `address.rs` with `sentinel.rs` and `slots.rs` (which server), `connect.rs`, `tls.rs` and `connection.rs` (a
 //! connection to it), `redirect.rs` (commands in a Cluster), `server.rs` and `replicas.rs` (what a server must be
 //! and have), `forms.rs` (names and bytes), `script.rs`, `commit.rs` and `stage.rs` (writing), `read.rs`, `answers.rs` and
-//! `follow.rs` (reading), `fleet.rs` (who lives, KEK and schema), `uses.rs` (sums of use), `fault.rs`. `docs/redis.md` is for operators.
+//! `follow.rs` (reading), `fleet.rs` (who lives, KEK and schema), `uses.rs` (sums of use), `deliveries.rs`, `fault.rs`. `docs/redis.md` is for operators.
 //! Invariants beyond those of [`Store`]:
 //! - nothing is connected to before it is needed, and everything connects again by itself;
 //! - a commit happens at most once, however often it is sent;
@@ -16,6 +16,7 @@ mod answers;
 mod commit;
 mod connect;
 mod connection;
+mod deliveries;
 mod fault;
 mod fleet;
 mod follow;

@@ -38,6 +38,12 @@ pub(super) static MIGRATE: Lua = Lua {
 pub(super) static USES: Lua =
     Lua { code: include_str!("uses.lua"), script: LazyLock::new(|| Script::new(include_str!("uses.lua"))) };
 
+/// See `deliveries.rs`.
+pub(super) static DELIVERIES: Lua = Lua {
+    code: include_str!("deliveries.lua"),
+    script: LazyLock::new(|| Script::new(include_str!("deliveries.lua"))),
+};
+
 impl Lua {
     /// Runs the script on the namespace. Its answer: a word, and what belongs to it.
     pub(super) async fn run(

@@ -7,6 +7,7 @@
 mod answers;
 mod claims;
 mod commits;
+mod deliveries;
 mod log;
 mod staging;
 pub(crate) mod steps;
@@ -34,6 +35,10 @@ pub(crate) use commits::{
     a_put_with_a_wrong_expected_revision_is_refused, a_required_record_must_exist,
     a_revision_that_does_not_grow_is_refused, an_epoch_says_how_it_came_to_be,
     init_keeps_an_epoch_that_stands, one_record_cannot_change_twice_in_one_change,
+};
+pub(crate) use deliveries::{
+    a_flood_of_refusals_displaces_only_refusals_of_its_integration, deliveries_come_back_newest_first,
+    deliveries_go_after_a_while,
 };
 pub(crate) use log::{
     a_change_of_nothing_is_still_audited, a_follower_that_waits_gets_the_next_commit,
@@ -109,6 +114,9 @@ macro_rules! store_conformance {
             uses_are_summed_up_and_times_never_go_back
             a_batch_that_is_sent_again_counts_once
             the_use_of_a_deleted_record_is_forgotten
+            deliveries_come_back_newest_first
+            a_flood_of_refusals_displaces_only_refusals_of_its_integration
+            deliveries_go_after_a_while
         }
     };
     (@each $fresh:path; $($behaviour:ident)*) => {

@@ -1,36 +1,44 @@
 //! Which other scheme the sender may use: one rule of it otherwise, or another preset. Each is checked like any
 //! scheme, so none is laxer than one that a user could write.
 
-use super::Change;
+use std::sync::Arc;
+
+use super::{Change, Kind};
 use crate::credential::grammar::Encoding;
 use crate::verify::scheme::spec::{Algorithm, Parse, SecretDecode, SecretSpec};
 use crate::verify::scheme::{CUSTOM, Scheme, SchemeSpec, preset, presets};
 use crate::verify::timestamp::Unit;
 
 /// The scheme (`None`: as it is) and others near it.
-pub(super) fn changes(scheme: &Scheme) -> Vec<Change<Option<Scheme>>> {
-    let mut specs: Vec<(String, SchemeSpec)> = Vec::new();
-    if !scheme.is_token() {
-        specs.extend(encodings(scheme.spec()));
-        specs.extend(secrets(scheme.spec()));
-        specs.extend(algorithms(scheme.spec()));
-        specs.extend(templates(scheme.spec()));
-    }
+pub(super) fn changes(scheme: &Scheme) -> Vec<Change<Option<Arc<Scheme>>>> {
     let mut changes = vec![Change::none(None)];
-    for other in presets().filter(|other| other.label() != scheme.label()) {
-        specs.push((format!("the scheme `{}`", other.label()), other.spec().clone()));
-    }
-    for (what, spec) in specs {
-        if spec != *scheme.spec()
-            && let Ok(scheme) = Scheme::compile(&spec, CUSTOM)
-        {
-            changes.push(Change::to(what, Some(scheme)));
+    if !scheme.is_token() {
+        let spec = scheme.spec();
+        let rules = [encodings(spec), secrets(spec), algorithms(spec), templates(spec)];
+        for (what, scheme) in rules.into_iter().flat_map(|rules| compiled(scheme, rules)) {
+            changes.push(Change::to(Kind::Rule, what, Some(Arc::new(scheme))));
         }
     }
+    let others = presets().filter(|other| other.spec() != scheme.spec() && other.label() != scheme.label());
+    for other in others {
+        let what = format!("the scheme `{}`", other.label());
+        changes.push(Change::to(Kind::Scheme, what, Some(Arc::clone(other))));
+    }
     for (unit, scheme) in units(scheme) {
-        changes.push(Change::to(format!("the time in `unit = \"{unit}\"`"), Some(scheme)));
+        let what = format!("the time in `unit = \"{unit}\"`");
+        changes.push(Change::to(Kind::Rule, what, Some(Arc::new(scheme))));
     }
     changes
+}
+
+/// Other texts for the same signature.
+pub(super) fn readings(scheme: &Scheme) -> Vec<(String, Scheme)> {
+    if scheme.is_token() { Vec::new() } else { compiled(scheme, encodings(scheme.spec())) }
+}
+
+fn compiled(scheme: &Scheme, specs: Vec<(String, SchemeSpec)>) -> Vec<(String, Scheme)> {
+    let others = specs.into_iter().filter(|(_, spec)| spec != scheme.spec());
+    others.filter_map(|(what, spec)| Some((what, Scheme::compile(&spec, CUSTOM).ok()?))).collect()
 }
 
 /// The scheme with each other unit of time.

@@ -1,7 +1,7 @@
-//! What may have become of a secret between the sender and its file. Invariant: a description never holds any
+//! What may have become of a secret between the sender and us. Invariant: a description never holds any
 //! of it.
 
-use super::Change;
+use super::{Change, Kind};
 use crate::secret::Secret;
 
 /// Each secret as it is, and as it may have to be.
@@ -12,7 +12,7 @@ pub(super) fn changes(secrets: &[Secret]) -> Vec<Change<Secret>> {
         let text = secret.expose();
         let mut add = |what: &str, value: &[u8]| {
             if !value.is_empty() && value != text {
-                changes.push(Change::to(what, Secret::new(value.to_vec())));
+                changes.push(Change::to(Kind::Secret, what, Secret::new(value.to_vec())));
             }
         };
         let trimmed = text.trim_ascii();
@@ -65,7 +65,10 @@ mod tests {
             let found = changes(&[Secret::from_text(text)]);
             assert!(found.iter().any(|change| change.value.ct_eq(wanted.as_bytes())), "{text:?}");
             assert!(
-                found.iter().filter_map(|change| change.what.as_ref()).all(|what| !what.contains("s3cret"))
+                found
+                    .iter()
+                    .filter_map(|change| change.what.as_ref())
+                    .all(|(_, what)| !what.contains("s3cret"))
             );
         }
     }

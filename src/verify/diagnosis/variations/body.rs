@@ -1,31 +1,37 @@
-//! What may have become of a body between the sender and the file. Not a JSON library: spaces are moved, and
+//! What may have become of a body between the sender and here. Not a JSON library: spaces are moved, and
 //! values stay as they are written.
 
 use std::borrow::Cow;
 
-use super::{Bytes, Change};
+use super::{Bytes, Change, Kind};
 
 /// The body as it is, and as it may have been.
 pub(super) fn changes(body: &[u8]) -> Vec<Change<Bytes<'_>>> {
     let mut changes = vec![Change::none(Cow::Borrowed(body))];
     let mut add = |what: &str, value: Bytes<'_>| {
         if changes.iter().all(|change| *change.value != *value) {
-            changes.push(Change::to(what, Cow::Owned(value.into_owned())));
+            changes.push(Change::to(Kind::Body, what, Cow::Owned(value.into_owned())));
         }
     };
     if let Some(rest) = body.strip_suffix(b"\r\n") {
-        add("the body without the CRLF at its end (did an editor add it?)", Cow::Borrowed(rest));
+        add(
+            "the body without the CRLF at its end (something on the way, or an editor, added it)",
+            Cow::Borrowed(rest),
+        );
     }
     if let Some(rest) = body.strip_suffix(b"\n") {
-        add("the body without the line feed at its end (did an editor add it?)", Cow::Borrowed(rest));
+        add(
+            "the body without the line feed at its end (something on the way, or an editor, added it)",
+            Cow::Borrowed(rest),
+        );
     }
-    add("a line feed after the body (the file lost it)", Cow::Owned([body, b"\n"].concat()));
-    add("a CRLF after the body (the file lost it)", Cow::Owned([body, b"\r\n"].concat()));
+    add("a line feed after the body (it was lost on the way)", Cow::Owned([body, b"\n"].concat()));
+    add("a CRLF after the body (it was lost on the way)", Cow::Owned([body, b"\r\n"].concat()));
     if let Some(rest) = body.strip_prefix(b"\xef\xbb\xbf") {
-        add("the body without the byte order mark that an editor put before it", Cow::Borrowed(rest));
+        add("the body without the byte order mark before it", Cow::Borrowed(rest));
     }
-    add("LF for every CRLF of the body (the file's line ends were changed)", Cow::Owned(lf(body)));
-    add("CRLF for every LF of the body (the file's line ends were changed)", Cow::Owned(crlf(body)));
+    add("LF for every CRLF of the body (its line ends were changed)", Cow::Owned(lf(body)));
+    add("CRLF for every LF of the body (its line ends were changed)", Cow::Owned(crlf(body)));
     if !body.is_empty() {
         add("an empty body: what was captured is not what was sent", Cow::Borrowed(b""));
     }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Change, HeadChange};
+use super::{Change, HeadChange, Kind};
 use crate::credential::Head;
 use crate::verify::scheme::Scheme;
 
@@ -15,20 +15,28 @@ pub(super) fn changes(scheme: &Scheme, head: &Head<'_>) -> Vec<Change<HeadChange
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::GET, Method::DELETE] {
         if method != *head.method {
             let what = format!("the method {method}");
-            changes.push(Change::to(what, HeadChange { method: Some(method), ..HeadChange::default() }));
+            changes.push(Change::to(
+                Kind::Head,
+                what,
+                HeadChange { method: Some(method), ..HeadChange::default() },
+            ));
         }
     }
     for (what, target) in paths(head.target) {
         let what = format!("the target {what}");
-        changes.push(Change::to(what, HeadChange { target: Some(target), ..HeadChange::default() }));
+        changes.push(Change::to(
+            Kind::Head,
+            what,
+            HeadChange { target: Some(target), ..HeadChange::default() },
+        ));
     }
     for (what, url) in head.url.map(urls).unwrap_or_default() {
         let what = format!("the URL {what}");
-        changes.push(Change::to(what, HeadChange { url: Some(url), ..HeadChange::default() }));
+        changes.push(Change::to(Kind::Head, what, HeadChange { url: Some(url), ..HeadChange::default() }));
     }
     if let Some(url) = head.url.and_then(|url| joined(url, head.target)) {
         let what = "the request line's target in the URL (--url names another)";
-        changes.push(Change::to(what, HeadChange { url: Some(url), ..HeadChange::default() }));
+        changes.push(Change::to(Kind::Head, what, HeadChange { url: Some(url), ..HeadChange::default() }));
     }
     changes
 }

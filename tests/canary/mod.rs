@@ -4,17 +4,19 @@
 //! base64url, percent-encoded, escaped as JSON once and twice; the whole of each, and its last 16 bytes. The searcher
 //! itself must find what is planted.
 
+mod forms;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 
-use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 use memchr::memmem;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
+use self::forms::found;
 use crate::support::http::{Answer, Call};
 use crate::support::mac::hmac_hex;
 use crate::support::process::{Serve, admin_call, text, tool, tool_command};
@@ -30,97 +32,8 @@ const VERIFY_TOKEN: &str = r#"Vt9"\/+%=&?!canary-verify-77aa1c"#;
 const PASSWORD: &str = "canary-of-the-store-0f2d9b";
 /// Not a secret: proof that what is searched is what it should be.
 const NAME: &str = "a-workspace-that-is-no-secret";
-/// Characters that no URL needs to encode.
-const UNRESERVED: &[u8] = b"-._~";
-
-/// Every form of a secret, by name.
-fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let bytes = secret.as_bytes();
-    let percent = |all: bool, upper: bool| -> Vec<u8> {
-        let encoded = bytes.iter().map(|byte| match byte {
-            byte if !all && (byte.is_ascii_alphanumeric() || UNRESERVED.contains(byte)) => {
-                char::from(*byte).to_string()
-            }
-            byte if upper => format!("%{byte:02X}"),
-            byte => format!("%{byte:02x}"),
-        });
-        encoded.collect::<String>().into_bytes()
-    };
-    let json = |text: &str| serde_json::to_string(text).unwrap().trim_matches('"').to_owned();
-    let once = json(secret);
-    let mut forms = vec![
-        ("raw", bytes.to_vec()),
-        ("hex", HEXLOWER.encode(bytes).into_bytes()),
-        ("upper-case hex", HEXUPPER.encode(bytes).into_bytes()),
-        ("percent", percent(false, true)),
-        ("lower-case percent", percent(false, false)),
-        ("percent throughout", percent(true, true)),
-        ("form", String::from_utf8(percent(false, true)).unwrap().replace("%20", "+").into_bytes()),
-        ("JSON in JSON", json(&once).into_bytes()),
-        ("JSON", once.into_bytes()),
-        ("debug", format!("{secret:?}").trim_matches('"').as_bytes().to_vec()),
-    ];
-    for offset in 0..3 {
-        for (name, encoding) in [("base64", &BASE64), ("base64url", &BASE64URL)] {
-            let shifted = [&vec![0; offset][..], bytes].concat();
-            let text = encoding.encode(&shifted[..shifted.len() / 3 * 3]);
-            // What stands before shares a character or two with it.
-            let own = (offset * 4).div_ceil(3);
-            forms.push((name, text.as_bytes()[own..].to_vec()));
-        }
-    }
-    forms
-}
-
-/// The whole secret, and its last 16 bytes: what a log that shortens may show.
-fn parts(secret: &str) -> [&str; 2] {
-    let mut start = secret.len().saturating_sub(16);
-    while !secret.is_char_boundary(start) {
-        start += 1;
-    }
-    [secret, &secret[start..]]
-}
-
-/// Which secret was found in which form, without saying it.
-fn found(secrets: &[(String, String)], haystack: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for (name, secret) in secrets {
-        for part in parts(secret) {
-            for (form, needle) in forms(part) {
-                if let Some(at) = memmem::find(haystack, &needle) {
-                    let before = String::from_utf8_lossy(&haystack[at.saturating_sub(200)..at]);
-                    found.push(format!("{name} ({form}) after {before:?}"));
-                }
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn the_searcher_finds_what_is_planted_in_every_form() {
-    let noise: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    for secret in [GIVEN, VERIFY_TOKEN, TOKEN_SECRET] {
-        let secrets = [("it".to_owned(), secret.to_owned())];
-        assert_eq!(found(&secrets, &noise), Vec::<String>::new());
-        for part in parts(secret) {
-            for (form, needle) in forms(part) {
-                let planted = [&noise[..100], &needle, &noise[100..]].concat();
-                let found = found(&secrets, &planted);
-                assert!(found.iter().any(|found| found.contains(form)), "{form}: {found:?}");
-            }
-        }
-        // As others would write it: in the middle of more, at any alignment.
-        for before in ["", "x", "xy", "xyz"] {
-            let text = format!("{before}{secret}tail");
-            for planted in
-                [BASE64.encode(text.as_bytes()), json!({ "a": json!({ "b": text }).to_string() }).to_string()]
-            {
-                assert_ne!(found(&secrets, planted.as_bytes()), Vec::<String>::new(), "{before:?}");
-            }
-        }
-    }
-}
+/// The same, of a delivery.
+const EVENT: &str = "an-event-that-is-no-secret";
 
 /// A sidecar, the secrets that it was told or has made, and what it answered where none belongs.
 struct Watched {
@@ -244,6 +157,7 @@ impl Watched {
             self.sends(&Call::post("/webhooks/dd", "{}").header("X-Datadog-Token", token), status);
         }
         self.handshakes();
+        self.deliveries(&made[0]);
         // Every way to send a secret wrongly.
         for (body, status) in [
             (json!({ "name": "x", "secret": GIVEN }), 422),
@@ -269,6 +183,20 @@ impl Watched {
             Call::get(all).header("Authorization", format!("Bearer {TOKEN_SECRET}")).ask(self.serve.admin);
         assert_eq!(answer.status, 401);
         self.keep(&answer);
+    }
+
+    /// Secrets wherever a sender may put them, and what is kept of that.
+    fn deliveries(&mut self, secret: &str) {
+        for header in ["X-Webhook-Signature", "Authorization", "Cookie", "X-Acme-Token", "X-Api-Key"] {
+            let call = Call::post(&format!("/webhooks/own?secret={secret}"), secret);
+            self.sends(&call.header(header, secret).header("X-Canary", EVENT), 401);
+        }
+        let listed = |watched: &mut Self| {
+            let listed = watched.admin("GET", "/api/deliveries?outcome=refused", None, 200);
+            listed.text().matches(EVENT).count()
+        };
+        until("what was refused is kept", || listed(self) == 5);
+        self.admin("GET", "/api/integrations/own/deliveries", None, 200);
     }
 
     fn handshakes(&mut self) {
@@ -339,9 +267,12 @@ fn no_secret_is_left_behind_with_the_embedded_store() {
     let (dir, upstream) = (tempdir().unwrap(), Upstream::start());
     let (secrets, answers, output) = everything(Serve::command(dir.path(), &upstream.url), &[]);
     is_clean("the answers", &answers, NAME, &secrets);
+    is_clean("the deliveries", &answers, EVENT, &secrets);
     is_clean("the metrics", &answers, "countersign_verified_total", &secrets);
     is_clean("the log", output.as_bytes(), "\"level\":\"TRACE\"", &secrets);
-    is_clean("the file", &std::fs::read(dir.path().join("keys.redb")).unwrap(), NAME, &secrets);
+    for proof in [NAME, EVENT] {
+        is_clean("the file", &std::fs::read(dir.path().join("keys.redb")).unwrap(), proof, &secrets);
+    }
 }
 
 #[test]
@@ -368,6 +299,7 @@ fn no_secret_is_left_behind_with_redis() {
         .env("COUNTERSIGN_KEYS__SEAL_WITH", "k1");
     let (secrets, answers, output) = everything(command, &[("the password of the store", PASSWORD)]);
     is_clean("the answers", &answers, NAME, &secrets);
+    is_clean("the deliveries", &answers, EVENT, &secrets);
     is_clean("the log", output.as_bytes(), "\"level\":\"TRACE\"", &secrets);
     server.do_it(&["ECHO", "the-end-of-the-test"]);
     until("the monitor saw the end", || memmem::find(&commands.lock(), b"the-end-of-the-test").is_some());
@@ -377,6 +309,7 @@ fn no_secret_is_left_behind_with_redis() {
         dump.extend(server.ask::<Vec<u8>>(&["DUMP", &key]));
     }
     is_clean("the dump", &dump, NAME, &secrets);
+    is_clean("the dump", &dump, EVENT, &secrets);
 }
 
 /// Every command that the server gets, as MONITOR shows it.
