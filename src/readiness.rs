@@ -15,6 +15,7 @@ pub struct Readiness {
     draining: AtomicBool,
     store: Mutex<StoreHealth>,
     seed: Mutex<Option<SeedHealth>>,
+    config: Mutex<Vec<String>>,
 }
 
 /// What became of the seed file.
@@ -71,6 +72,17 @@ impl Readiness {
     #[must_use]
     pub fn seed(&self) -> Option<SeedHealth> {
         self.seed.lock().clone()
+    }
+
+    /// Why the configuration as it stands is not in force; empty = it is.
+    pub fn set_config_faults(&self, faults: Vec<String>) {
+        *self.config.lock() = faults;
+    }
+
+    /// The same, as it was said last.
+    #[must_use]
+    pub fn config_faults(&self) -> Vec<String> {
+        self.config.lock().clone()
     }
 
     /// The process is on its way out: endpoints must stop sending here.

@@ -32,6 +32,7 @@ mod ops;
 mod pool;
 mod real_apps;
 mod redis;
+mod reload;
 mod seeding;
 mod senders;
 mod signatures;

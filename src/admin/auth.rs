@@ -105,7 +105,7 @@ enum Found {
 
 fn find(state: &AdminState, token: &[u8]) -> Found {
     let digest = Sha256::digest(token);
-    if is_configured(&digest, &state.token) {
+    if is_configured(&digest, &state.token.now()) {
         return Found::Bootstrap;
     }
     if !ADMIN_TOKEN.is_well_formed(token) {

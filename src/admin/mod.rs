@@ -37,6 +37,7 @@ mod rotation;
 mod schemes;
 pub mod seed;
 mod serve;
+mod token;
 mod view;
 mod webhook_keys;
 mod workspaces;
@@ -54,11 +55,11 @@ pub use logins::Logins;
 pub use operations::{OPERATIONS, Operation, Permission};
 pub use refused::Refused;
 pub use serve::{Peer, serve};
+pub use token::Token;
 
 use crate::keys::ring::KeyRing;
 use crate::proxy::rehearsal::Rehearsal;
 use crate::proxy::settings::LiveSettings;
-use crate::secret::Secret;
 use crate::store::uses::UseBook;
 use crate::store::writer::Writer;
 use problem::Problem;
@@ -72,7 +73,7 @@ pub struct AdminState {
     /// Says whether the key set is fresh enough to answer from.
     pub ring: Arc<KeyRing>,
     /// The bootstrap admin's bearer token. An empty one admits nobody.
-    pub token: Secret,
+    pub token: Token,
     /// Counts who came without it.
     pub refused: Arc<Refused>,
     /// Routes, which a key may be confined to; the URL that a sender must call; keys that are tried for a request.

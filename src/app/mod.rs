@@ -13,6 +13,7 @@
 
 mod mapping;
 mod parts;
+mod reload;
 mod secure;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::admin::Token;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::{self, Trigger};
@@ -33,6 +35,8 @@ use crate::store::writer::Writer;
 use crate::tls::MaterialFault;
 use parts::{Parts, Writing};
 use secure::Security;
+
+pub use reload::{Outcome, Reloader};
 
 /// Why a sidecar does not start. The text tells an operator what to do.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,7 @@ pub struct Running {
     readiness: Arc<Readiness>,
     drain_delay: Duration,
     security: Security,
+    reloader: Arc<Reloader>,
     drain: Trigger,
     end: Trigger,
     traffic_threads: Vec<JoinHandle<()>>,
@@ -90,6 +95,12 @@ impl Running {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.readiness.missing().is_empty() && self.keys.is_available()
+    }
+
+    /// Takes a changed configuration.
+    #[must_use]
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
     }
 
     /// Looks at the files of certificates and keys now; they are looked at every few seconds anyhow. Blocks.
@@ -154,6 +165,8 @@ pub fn start(
     let ops = sockets.ops.local_addr()?;
     // Without an admin port nothing is ever written: the task that would is not run, and whoever hands in a secret
     // gets 503.
+    let admin_token = admin_token.map(Token::from);
+    let reloader = Arc::new(parts.reloader(admin_token.clone()));
     let writing = sockets.admin.zip(admin_token).map(|(socket, token)| Writing {
         socket,
         state: parts.admin_state(config, token),
@@ -179,12 +192,21 @@ pub fn start(
         keys: parts.ring,
         readiness: parts.readiness,
         drain_delay: config.drain.delay,
+        reloader,
         security,
         drain,
         end,
         traffic_threads,
         other_threads,
     })
+}
+
+/// Judges the certificates and keys that the role would serve under; nothing is served.
+///
+/// # Errors
+/// What is wrong with the first faulty file.
+pub fn judge_certificates(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), MaterialFault> {
+    Security::open(config, clock).map(drop)
 }
 
 /// Every socket of the role, bound before anything runs.

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::reload::{Live, Reloader};
 use super::secure::Security;
 use super::{StartError, mapping};
 use crate::admin::seed::{SeedSettings, SeedTask};
-use crate::admin::{self, AdminState, Denied, Logins, Refused};
+use crate::admin::{self, AdminState, Denied, Logins, Refused, Token};
 use crate::clock::Clock;
 use crate::config::{Config, InitPolicy};
 use crate::deliveries::{Deliveries, DeliveryTask};
@@ -29,7 +30,6 @@ use crate::proxy::route::Table;
 use crate::proxy::settings::LiveSettings;
 use crate::proxy::via::Via;
 use crate::readiness::Readiness;
-use crate::secret::Secret;
 use crate::store::Store;
 use crate::store::audit::note::note_heads;
 use crate::store::capture::{CaptureTask, Captures, captures};
@@ -125,7 +125,7 @@ impl Parts {
         (parts, capture_task, delivery_task)
     }
 
-    pub(super) fn admin_state(&self, config: &Config, token: Secret) -> Arc<AdminState> {
+    pub(super) fn admin_state(&self, config: &Config, token: Token) -> Arc<AdminState> {
         let rehearsal =
             || Rehearsal::new(self.shared(), mapping::upstream(config, self.security.upstream.clone()));
         Arc::new(AdminState {
@@ -142,10 +142,17 @@ impl Parts {
         })
     }
 
+    pub(super) fn reloader(&self, token: Option<Token>) -> Reloader {
+        let (settings, ring) = (Arc::clone(&self.settings), Arc::clone(&self.ring));
+        let live = Live { settings, tuning: self.tuning.clone(), ring, token };
+        Reloader::new(live, Arc::clone(&self.metrics), Arc::clone(&self.readiness))
+    }
+
     pub(super) fn seed_task(&self, config: &Config) -> Option<SeedTask> {
         let settings = SeedSettings::of(config)?;
         let (writer, ring) = (Arc::clone(&self.writer), Arc::clone(&self.ring));
-        Some(SeedTask::new(settings, writer, ring, Arc::clone(&self.readiness)))
+        let task = SeedTask::new(settings, writer, ring, Arc::clone(&self.readiness));
+        Some(task.under(Arc::clone(&self.settings)))
     }
 
     pub(super) fn restores(&self) -> RestoreTask {

@@ -1,13 +1,18 @@
 //! `check`: judges a configuration offline and prints what would be in force. Not `serve`: nothing is
 //! bound, opened or written. Invariant: it loads exactly as `serve` does, so both judge alike.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{CheckArgs, Exit};
 use crate::admin::seed::{self, SeedFault, SeedSettings};
+use crate::app;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Fault, Faults, Loaded, StoreBackend, show_bytes, show_duration};
 use crate::keys::scope::Scope;
 use crate::proxy::route::{Route, Verify};
+use crate::tls::MaterialFault;
 
 /// Loads the configuration and prints it, or its faults.
 #[must_use]
@@ -15,13 +20,13 @@ pub fn run(args: &CheckArgs) -> Exit {
     let sources = args.sources();
     if !args.json {
         return match super::load(&sources) {
-            Ok(loaded) => match seeded(&loaded.config) {
+            Ok(loaded) => match judged(&loaded.config) {
                 Ok(seeded) => {
                     super::say(&text(&loaded, seeded.as_ref()));
                     Exit::Ok
                 }
                 Err(faults) => {
-                    super::complain(&listed(&faults));
+                    super::complain(&faults.listed());
                     Exit::Config
                 }
             },
@@ -29,17 +34,52 @@ pub fn run(args: &CheckArgs) -> Exit {
         };
     }
     let faults: Vec<Value> = match config::load(&sources) {
-        Ok(loaded) => match seeded(&loaded.config) {
+        Ok(loaded) => match judged(&loaded.config) {
             Ok(seeded) => {
                 super::say(&object(&loaded, seeded.as_ref()).to_string());
                 return Exit::Ok;
             }
-            Err(faults) => faults.iter().map(seed_fault).collect(),
+            Err(faults) => faults.objects(),
         },
         Err(Faults(faults)) => faults.iter().map(fault).collect(),
     };
     super::say(&json!({ "ok": false, "faults": faults }).to_string());
     Exit::Config
+}
+
+/// What is wrong with files that a good configuration names.
+enum FileFaults {
+    Seed(Vec<SeedFault>),
+    Certificate(MaterialFault),
+}
+
+impl FileFaults {
+    fn listed(&self) -> String {
+        match self {
+            Self::Seed(faults) => listed(faults),
+            Self::Certificate(fault) => fault.to_string(),
+        }
+    }
+
+    fn objects(&self) -> Vec<Value> {
+        match self {
+            Self::Seed(faults) => faults.iter().map(seed_fault).collect(),
+            Self::Certificate(fault) => vec![json!({
+                "path": fault.option,
+                "value": fault.path,
+                "expected": fault.what,
+                "hint": null,
+                "source": null,
+            })],
+        }
+    }
+}
+
+/// Judges certificates and keys as `serve` would, and the seed file.
+fn judged(config: &Config) -> Result<Option<(SeedSettings, seed::Checked)>, FileFaults> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    app::judge_certificates(config, &clock).map_err(FileFaults::Certificate)?;
+    seeded(config).map_err(FileFaults::Seed)
 }
 
 /// Judges the seed file, where there is one that this process would apply.

@@ -27,6 +27,7 @@ pub mod verify;
 pub mod workspace;
 
 mod args;
+mod follow;
 mod inputs;
 mod progress;
 mod refusal;

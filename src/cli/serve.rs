@@ -2,17 +2,19 @@
 //!
 //! Not the composition, which is `app`. Invariants: the whole configuration and the admin token are checked
 //! before anything is bound; SIGTERM and SIGINT drain, SIGINT without the delay, for whoever presses Ctrl-C balances no
-//! load; a second one of either ends at once.
+//! load; a second one of either ends at once; SIGHUP, and a change of its files, has the configuration read again, and
+//! nothing that is wrong with it ends the process.
 
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
+use super::follow::{Follow, POLL};
 use super::{Exit, ServeArgs};
 use crate::app::{self, Running};
 use crate::clock::SystemClock;
-use crate::config::{Config, Loaded};
+use crate::config::{self, Config, Faults, Loaded, Sources};
 use crate::secret::Secret;
 use crate::telemetry::log;
 
@@ -38,9 +40,10 @@ pub fn run(args: &ServeArgs) -> Exit {
             return Exit::Config;
         }
     };
-    let config = loaded.config;
+    let sources = args.sources();
+    let config = loaded.config.clone();
     log::init(config.log.format, config.log.level);
-    serve(&config, token, |running| {
+    serve(&config, token, Some((&sources, &loaded)), |running| {
         tracing::info!(
             role = config.role.name(),
             traffic = running.traffic.map(display),
@@ -55,8 +58,13 @@ pub fn run(args: &ServeArgs) -> Exit {
 }
 
 /// Runs a sidecar until a signal, then drains it. `started` is called once its sockets are bound, and says
-/// whether to go on.
-pub(super) fn serve(config: &Config, token: Option<Secret>, started: impl FnOnce(&Running) -> bool) -> Exit {
+/// whether to go on. `read`: where the configuration came from and what it was, where changes of it are to be taken.
+pub(super) fn serve(
+    config: &Config,
+    token: Option<Secret>,
+    read: Option<(&Sources, &Loaded)>,
+    started: impl FnOnce(&Running) -> bool,
+) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -66,7 +74,7 @@ pub(super) fn serve(config: &Config, token: Option<Secret>, started: impl FnOnce
     };
     let signals = {
         let _entered = runtime.enter();
-        Signals::new()
+        Signals::new(read.is_some())
     };
     let mut signals = match signals {
         Ok(signals) => signals,
@@ -86,7 +94,7 @@ pub(super) fn serve(config: &Config, token: Option<Secret>, started: impl FnOnce
         running.stop();
         return Exit::Failed;
     }
-    let signal = runtime.block_on(signals.next());
+    let signal = runtime.block_on(watch(&running, &mut signals, read));
     tracing::info!(signal = signal.name(), "draining; a second signal ends at once");
     let stopped = std::thread::spawn(move || match signal {
         Stop::Terminate => running.leave(),
@@ -96,13 +104,46 @@ pub(super) fn serve(config: &Config, token: Option<Secret>, started: impl FnOnce
         let finished = tokio::task::spawn_blocking(move || stopped.join().is_ok());
         tokio::select! {
             finished = finished => if matches!(finished, Ok(true)) { Exit::Ok } else { Exit::Failed },
-            _second = signals.next() => {
+            _second = signals.stop() => {
                 tracing::warn!("ended at once; requests in flight are cut");
                 // The runtime would wait for the thread that joins: leave without it.
                 std::process::exit(1)
             }
         }
     })
+}
+
+/// Until somebody asks it to stop, takes what changes.
+async fn watch(running: &Running, signals: &mut Signals, read: Option<(&Sources, &Loaded)>) -> Stop {
+    let Some((sources, loaded)) = read else { return signals.stop().await };
+    running.reloader().begin_with(loaded);
+    let files = sources.file.iter().chain(loaded.config.admin.token_file.iter());
+    let mut files = Follow::new(files.cloned().collect());
+    loop {
+        let is_asked = tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Stop(stop) => return stop,
+                Asked::Reload => true,
+            },
+            () = tokio::time::sleep(POLL) => false,
+        };
+        if is_asked {
+            files.judged();
+            running.look_at_certificates();
+        } else if !files.has_changed() {
+            continue;
+        }
+        running.reloader().take(read_again(sources));
+    }
+}
+
+/// The configuration and the admin token as they are now, or every reason why not.
+fn read_again(sources: &Sources) -> Result<(Loaded, Option<Secret>), Vec<String>> {
+    let faults = |Faults(faults): Faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let loaded = config::load(sources).map_err(faults)?;
+    let token = loaded.config.role.serves_admin().then(|| admin_token(&loaded)).transpose();
+    let token = token.map_err(|problem| vec![problem])?;
+    Ok((loaded, token))
 }
 
 /// The token from the environment or the file that the configuration names.
@@ -141,20 +182,47 @@ impl Stop {
     }
 }
 
+/// What a signal asks for.
+enum Asked {
+    Stop(Stop),
+    Reload,
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// `None`: SIGHUP ends the process, as the end of a terminal does.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    fn new(reloads: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: reloads.then(|| signal(SignalKind::hangup())).transpose()?,
+        })
     }
 
-    async fn next(&mut self) -> Stop {
+    async fn next(&mut self) -> Asked {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => Stop::Terminate,
-            _ = self.interrupt.recv() => Stop::Interrupt,
+            _ = self.terminate.recv() => Asked::Stop(Stop::Terminate),
+            _ = self.interrupt.recv() => Asked::Stop(Stop::Interrupt),
+            _ = hangup => Asked::Reload,
+        }
+    }
+
+    async fn stop(&mut self) -> Stop {
+        loop {
+            if let Asked::Stop(stop) = self.next().await {
+                return stop;
+            }
         }
     }
 }

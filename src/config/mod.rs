@@ -11,6 +11,7 @@ mod deliveries;
 mod drain;
 pub mod env;
 mod fault;
+mod fingerprint;
 mod layers;
 mod limits;
 mod log;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 pub use deliveries::DeliveriesConfig;
 pub use drain::DrainConfig;
 pub use fault::{Fault, Faults};
+pub use fingerprint::{Fingerprint, LIVE, is_live};
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use ports::{AdminConfig, ListenerConfig, OpsConfig};
@@ -70,6 +72,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// `COUNTERSIGN_ADMIN_TOKEN`, where it is set.
     pub admin_token: Option<Secret>,
+    /// What every option was set to, to tell what a later reading changes.
+    pub fingerprint: Fingerprint,
 }
 
 /// Every option, checked. `config/default.toml` says what each is for.
@@ -114,12 +118,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, Faults> {
     let reader = Reader::new(stack.figment);
     let config = check(&reader, stack.complete, stack.admin_token.is_some());
     let mut faults = stack.faults;
-    let warnings = reader.warnings();
+    let (warnings, fingerprint) = (reader.warnings(), reader.fingerprint());
     faults.extend(reader.finish().0);
     match config {
         Some(config) if faults.is_empty() => {
             let (ignored_env, admin_token) = (stack.ignored_env, stack.admin_token);
-            Ok(Loaded { config, ignored_env, warnings, admin_token })
+            Ok(Loaded { config, ignored_env, warnings, admin_token, fingerprint })
         }
         None if faults.is_empty() => Err(Faults(vec![incomplete()])),
         _ => Err(Faults(faults)),

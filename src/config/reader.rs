@@ -11,6 +11,7 @@ use figment::Figment;
 use figment::value::{Dict, Tag, Value};
 
 use super::fault::{Expected, Fault, closest, shown};
+use super::fingerprint::{Fingerprint, digest};
 use super::layers::{DEFAULT, TEXTUAL};
 
 /// What a parser is given: a value, and whether numbers and lists may come as text.
@@ -83,6 +84,7 @@ struct State {
 
 struct Seen {
     shown: String,
+    digest: Option<[u8; 32]>,
     source: Option<String>,
 }
 
@@ -127,6 +129,13 @@ impl Reader {
         let set = source.filter(|source| *source != DEFAULT);
         let source = set.map(|source| format!(" ({source})")).unwrap_or_default();
         state.warnings.push(format!("{path} {text}{source}"));
+    }
+
+    /// What every option was set to.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let state = self.state.borrow();
+        let leaves = state.seen.iter().filter_map(|(path, seen)| Some((path.clone(), seen.digest?)));
+        Fingerprint::new(leaves)
     }
 
     /// Everything that was warned of.
@@ -193,7 +202,7 @@ impl Reader {
     }
 
     fn see(&self, path: &str, value: &Value) {
-        let seen = Seen { shown: shown(value), source: self.source(value.tag()) };
+        let seen = Seen { shown: shown(value), digest: digest(value), source: self.source(value.tag()) };
         self.state.borrow_mut().seen.insert(path.to_owned(), seen);
     }
 

@@ -33,6 +33,9 @@ use crate::store::deliveries::Side;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::tls::TlsMeters;
 
+/// Faults of a configuration that `/readyz?verbose` shows; the log has them all.
+const SHOWN: usize = 20;
+
 /// What the port reports on.
 pub struct Ops {
     /// Conditions of readiness.
@@ -113,6 +116,10 @@ async fn readyz(State(ops): State<Arc<Ops>>, RawQuery(query): RawQuery) -> Respo
         );
         if let Some(seed) = ops.readiness.seed() {
             let _infallible = writeln!(text, "seed file: {}", seed.lines.join("\n  "));
+        }
+        for fault in ops.readiness.config_faults().iter().take(SHOWN) {
+            let _infallible =
+                writeln!(text, "configuration NOT in force as it stands, the former one is: {fault}");
         }
         for fault in ops.tls.faults() {
             let _infallible =

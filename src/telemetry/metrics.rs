@@ -229,6 +229,18 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
+    /// `countersign_config_reloads_total`: applied, unchanged, refused.
+    pub fn reload_counters(&self) -> [Counter; 3] {
+        self.made(|| {
+            metrics::describe_counter!(
+                "countersign_config_reloads_total",
+                "Configurations read while the process runs, by outcome: applied, unchanged, or refused whole."
+            );
+            ["applied", "unchanged", "refused"]
+                .map(|outcome| metrics::counter!("countersign_config_reloads_total", "outcome" => outcome))
+        })
+    }
+
     /// What `make` makes with the macros of `metrics` is one of these.
     pub(super) fn made<T>(&self, make: impl FnOnce() -> T) -> T {
         metrics::with_local_recorder(&self.recorder, make)

@@ -112,6 +112,8 @@ impl Material<ServerConfig> for Port {
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName::new(pairs)));
         config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        // Our order of ciphers: a client's may put a weaker one first.
+        config.ignore_client_order = true;
         config.max_early_data_size = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if ask {

@@ -118,6 +118,14 @@ fn default_toml_documents_every_option() {
 }
 
 #[test]
+fn what_changes_without_a_restart_exists() {
+    let options = config::options();
+    for live in config::LIVE.iter().filter(|live| **live != "routes") {
+        assert!(options.iter().any(|option| option == live), "{live} is no option");
+    }
+}
+
+#[test]
 fn the_example_loads() {
     let sources = Sources { file: Some(repository("config/example.toml")), ..Sources::default() };
     let config = config::load(&sources).unwrap_or_else(|faults| panic!("{faults}")).config;

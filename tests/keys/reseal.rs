@@ -81,7 +81,7 @@ impl Side {
             writer: Arc::clone(&self.writer),
             uses: Arc::new(UseBook::new(Arc::clone(self.writer.store()), Arc::clone(self.writer.mirror()))),
             ring: Arc::clone(&self.ring),
-            token: Secret::from_text(TOKEN),
+            token: Secret::from_text(TOKEN).into(),
             settings: Arc::new(LiveSettings::from_pointee(settings())),
             refused: Arc::default(),
             logins: Logins::default(),

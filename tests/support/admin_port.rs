@@ -165,7 +165,7 @@ impl Port {
             writer: Arc::clone(&writer),
             uses: Arc::new(UseBook::new(Arc::clone(&store), Arc::clone(writer.mirror()))),
             ring: Arc::clone(&ring),
-            token: Secret::from_text(TOKEN),
+            token: Secret::from_text(TOKEN).into(),
             refused: Arc::clone(&refused),
             settings,
             logins: Logins::default(),

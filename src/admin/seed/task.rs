@@ -17,6 +17,7 @@ use super::entries::{Absent, Seed};
 use super::plan::{self, Refused};
 use super::{ACTOR, SeedSettings, source};
 use crate::keys::ring::KeyRing;
+use crate::proxy::settings::LiveSettings;
 use crate::readiness::{Readiness, SeedHealth};
 use crate::store::writer::{Actor, Edit, Event, Plan, Severity, WriteError, Writer};
 
@@ -38,6 +39,8 @@ pub struct SeedTask {
     /// What is dealt with, and which of the key sets that were read as a whole it was compared with.
     concluded: Option<([u8; 32], u64)>,
     said: Vec<String>,
+    /// Where the routes, the public URL and the limit come from, if they may change.
+    live: Option<Arc<LiveSettings>>,
 }
 
 /// What a committed plan gives back.
@@ -61,7 +64,28 @@ impl SeedTask {
         readiness: Arc<Readiness>,
     ) -> Self {
         readiness.set_seed(SeedHealth { is_judged: false, lines: vec!["not applied yet".to_owned()] });
-        Self { settings, writer, ring, readiness, seen: None, concluded: None, said: Vec::new() }
+        Self { settings, writer, ring, readiness, seen: None, concluded: None, said: Vec::new(), live: None }
+    }
+
+    /// The same, judging the file by settings that may change.
+    #[must_use]
+    pub fn under(self, live: Arc<LiveSettings>) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// What the file is judged by now; where it has changed, so may the verdict.
+    fn refresh(&mut self) {
+        let Some(live) = self.live.as_ref().map(|live| live.load()) else { return };
+        let settings = &self.settings;
+        let is_same = settings.route_names == live.route_names
+            && settings.public_url == live.public_url
+            && settings.candidate_secrets == live.candidate_secrets;
+        if !is_same {
+            self.settings.route_names.clone_from(&live.route_names);
+            self.settings.public_url.clone_from(&live.public_url);
+            self.settings.candidate_secrets = live.candidate_secrets;
+            self.concluded = None;
+        }
     }
 
     /// Runs as long as the process does.
@@ -77,6 +101,7 @@ impl SeedTask {
 
     /// Reads once, and applies what has settled and is not dealt with.
     pub async fn round(&mut self) {
+        self.refresh();
         let file = self.settings.file.clone();
         let Ok(read) = tokio::task::spawn_blocking(move || source::read(&file)).await else { return };
         let settled = self.seen.is_none_or(|seen| seen == read.digest);

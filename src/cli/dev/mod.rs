@@ -56,7 +56,7 @@ fn start(args: &DevArgs) -> Result<Exit, String> {
     let config: Config = loaded.config;
     log::init(config.log.format, config.log.level);
     let mut provisioned = Ok(());
-    let exit = serve::serve(&config, Some(token.clone()), |running| {
+    let exit = serve::serve(&config, Some(token.clone()), None, |running| {
         // The demo has every port.
         let (Some(traffic), Some(admin)) = (running.traffic, running.admin) else { return false };
         let places = Places { dir: &args.dir, traffic, admin, ops: running.ops };
