@@ -29,8 +29,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The most headers that are set for one request, `Via`, `Forwarded`, `X-Forwarded-*` and `Host` included.
-pub(super) const MOST: usize = 16;
+/// The most headers that are set for one request, `Via`, `Forwarded`, `X-Forwarded-*`, `Host` and the framing
+/// included.
+pub(super) const MOST: usize = 17;
 
 /// Sets the `Countersign-*` headers.
 pub fn set(headers: &mut HeaderMap, admitted: &Admitted, id: &RequestId) {

@@ -14,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, VIA};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, VIA};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body;
@@ -172,7 +172,7 @@ fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
         identity::set_client_certificate(&mut headers, client);
     }
     headers.insert(HOST, outbound.host);
-    set_length(&mut headers, &outbound.body);
+    set_framing(&mut headers, &outbound.body);
     let mut request = Request::new(outbound.body);
     *request.method_mut() = outbound.method;
     *request.uri_mut() = Uri::from(outbound.target);
@@ -180,16 +180,19 @@ fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
     request
 }
 
-/// A length that the client stated is stated anew, as that of the body that goes up. hyper would send a header's
-/// word on, for a body that is none as well (RFC 9110 §8.6).
-fn set_length(headers: &mut HeaderMap, body: &ForwardBody) {
-    if !headers.contains_key(CONTENT_LENGTH) {
-        return;
-    }
+/// States the framing of the body that goes up, whatever the client stated (RFC 9110 §8.6). hyper would send a header's
+/// word on for a body that is none, and would drop the body of a GET or HEAD whose length is not known.
+fn set_framing(headers: &mut HeaderMap, body: &ForwardBody) {
     match body.size_hint().exact() {
-        Some(length) => headers.insert(CONTENT_LENGTH, HeaderValue::from(length)),
-        None => headers.remove(CONTENT_LENGTH),
-    };
+        Some(0) if !headers.contains_key(CONTENT_LENGTH) => {}
+        Some(length) => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        None => {
+            headers.remove(CONTENT_LENGTH);
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
 }
 
 fn unreached(error: &ConnectError) -> UpstreamError {

@@ -210,6 +210,27 @@ fn chunks_in_every_legal_dress_are_one_body() {
 }
 
 #[test]
+fn a_chunked_body_goes_up_whatever_the_method() {
+    let (sidecar, key) = open();
+    for method in ["GET", "HEAD", "OPTIONS", "DELETE", "FOO"] {
+        let bytes = format!(
+            "{method} /in HTTP/1.1\r\nHost: a\r\nX-API-Key: {}\r\nTransfer-Encoding: chunked\r\n\r\n\
+             5\r\nhello\r\n0\r\n\r\n",
+            key.api_key
+        );
+        let mut connection = Connection::open(sidecar.traffic());
+        connection.write(bytes.as_bytes());
+        assert_eq!(connection.answer_to(method).status, 200, "{method}");
+        let seen = sidecar.upstream.only();
+        assert_eq!(
+            (seen.body.as_slice(), seen.all("transfer-encoding")),
+            (b"hello".as_slice(), vec!["chunked"]),
+            "{method}"
+        );
+    }
+}
+
+#[test]
 fn h07_trailers_beyond_the_limit_end_the_request() {
     let (sidecar, key) = open();
     let long = format!("X-Long: {}\r\n", "a".repeat(65 * 1024));
