@@ -17,6 +17,7 @@ mod config;
 mod crash;
 mod deliveries;
 mod deploy;
+mod differential;
 mod drain;
 mod full_disk;
 mod handshakes;
