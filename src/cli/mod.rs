@@ -4,6 +4,7 @@
 //! 2 usage, 69 server unreachable, 78 configuration; results go to stdout, everything else to stderr; a
 //! closed pipe is not a crash.
 
+pub mod admin;
 pub mod audit;
 pub mod check;
 pub mod client;
@@ -149,6 +150,9 @@ enum Command {
     /// See what became of webhooks, and why.
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
+    /// Manage admins: who may use the admin port, and for what.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Judge a captured request offline: why does its signature not match?
     ///
     /// Prints one JSON line; on refusal also, to stderr, what was signed and which usual mistake would explain it.
@@ -230,6 +234,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Key(command) => key::run(&command),
         Command::Integration(command) => integration::run(&command),
         Command::Delivery(command) => delivery::run(&command),
+        Command::Admin(command) => admin::run(&command),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Schemes(args) => schemes::run(&args),

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 /// Which flag sets a field of a body.
-const FLAGS: [(&str, &str); 23] = [
+const FLAGS: [(&str, &str); 25] = [
     ("name", "name"),
     ("allowedCidrs", "--cidr"),
     ("routes", "--route"),
@@ -32,6 +32,8 @@ const FLAGS: [(&str, &str); 23] = [
     ("overlapSeconds", "--overlap"),
     ("force", "--force"),
     ("to", "--to"),
+    ("role", "--role"),
+    ("workspaces", "--workspace"),
 ];
 
 /// Characters of a fault's text above which it lists more than anybody reads here.

@@ -1,6 +1,7 @@
 //! The built binary, as people and Kubernetes run it: how it starts, what it refuses, how it ends.
 
 mod admin_commands;
+mod admins;
 mod again;
 mod commands;
 mod dev;

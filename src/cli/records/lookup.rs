@@ -47,6 +47,17 @@ pub(in crate::cli) fn workspace(remote: &Remote, named: &str) -> Result<String, 
     one(found, &format!("workspace `{named}`"), "`countersign workspace list` shows them all")
 }
 
+/// The id of an admin.
+pub(in crate::cli) fn admin(remote: &Remote, named: &str) -> Result<String, Exit> {
+    if let Some(id) = id(named) {
+        return Ok(id);
+    }
+    let all = list(remote, "/api/admins", "")?;
+    let found = all.get("items").and_then(Value::as_array).into_iter().flatten();
+    let found = found.filter(|item| is_named(item, named)).filter_map(id_of).collect();
+    one(found, &format!("admin `{named}`"), "`countersign admin list` shows them all")
+}
+
 /// The id of a webhook key, of this workspace or of any.
 pub(in crate::cli) fn key(remote: &Remote, named: &str, within: Option<&str>) -> Result<String, Exit> {
     if let Some(id) = id(named) {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::cli::check::aligned;
 
 /// Fields that are shown once.
-const SECRETS: [&str; 3] = ["apiKey", "secret", "webhookSecret"];
+const SECRETS: [&str; 4] = ["apiKey", "secret", "webhookSecret", "token"];
 
 /// A table of records, one a line.
 pub(in crate::cli) fn table<const N: usize>(list: &Value, columns: [&str; N]) -> String {
