@@ -86,7 +86,7 @@ fn a_command_that_asks_a_sidecar_says_what_it_lacks() {
     for (args, token, code, said) in [
         (&["sidecars", "--url", nobody][..], "", 2, "--token-file"),
         (&["sidecars", "--url", nobody], TOKEN, 69, "cannot be reached"),
-        (&["keks", "list", "--url", "https://127.0.0.1:1"], TOKEN, 2, "http://host:port"),
+        (&["keks", "list", "--url", "https://127.0.0.1:1"], TOKEN, 2, "--ca-file"),
         (&["migrate", "--url", nobody, "--token-file", "none"], TOKEN, 2, "none"),
         (&["keks", "rotate", "--url", nobody], TOKEN, 2, "--to"),
         (&["keks", "rotate", "--url", nobody, "--to", "K 1"], TOKEN, 2, "--to"),
