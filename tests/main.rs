@@ -22,6 +22,7 @@ mod drain;
 mod full_disk;
 mod handshakes;
 mod hostile;
+mod http2;
 mod integrations;
 mod keys;
 mod layering;

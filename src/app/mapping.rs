@@ -1,5 +1,7 @@
 //! The configuration's values as the stages take them. No logic, no defaults of its own.
 
+use std::sync::Arc;
+
 use crate::config::{Config, UpstreamTarget};
 use crate::listener::ListenerSettings;
 use crate::proxy::body::BodyLimits;
@@ -8,6 +10,7 @@ use crate::proxy::settings::Settings;
 use crate::proxy::size::HeadLimits;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Upstream;
+use crate::upstream::cap::Cap;
 use crate::upstream::connect::{Dialer, Target};
 use crate::upstream::pool::{Pool, PoolSettings};
 
@@ -23,6 +26,7 @@ pub(super) fn settings(config: &Config, routes: Table, metrics: &Metrics) -> Set
             max: config.limits.max_body,
             total: config.limits.body_timeout,
             idle: config.limits.body_idle_timeout,
+            min_rate: config.limits.body_min_rate,
         },
         response_timeout: config.upstream.response_timeout,
         public_url: config.listener.public_url.clone(),
@@ -37,6 +41,7 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
         handshake_timeout: config.limits.handshake_timeout,
         header_timeout: config.limits.header_timeout,
         idle_timeout: config.limits.idle_timeout,
+        send_timeout: config.limits.send_timeout,
         linger_bytes: config.limits.linger_bytes,
         linger_time: config.limits.linger_time,
         drain_timeout: config.drain.timeout,
@@ -54,7 +59,7 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
 }
 
 /// One runtime's connections to the application.
-pub(super) fn upstream(config: &Config, dialer: Option<Dialer>) -> Upstream {
+pub(super) fn upstream(config: &Config, dialer: Option<Dialer>, cap: Arc<Cap>) -> Upstream {
     let target = match &config.upstream.target {
         UpstreamTarget::Tcp { host, port, .. } => Target::Tcp { host: host.clone(), port: *port },
         UpstreamTarget::Unix(path) => Target::Unix(path.clone()),
@@ -63,6 +68,7 @@ pub(super) fn upstream(config: &Config, dialer: Option<Dialer>) -> Upstream {
         connect_timeout: config.upstream.connect_timeout,
         idle_timeout: config.upstream.idle_timeout,
         max_idle: config.upstream.idle_connections,
+        cap,
     };
     Upstream::new(match dialer {
         Some(dialer) => Pool::under_tls(target, dialer, settings),

@@ -41,6 +41,7 @@ use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::tls::TlsMeters;
+use crate::upstream::cap::Cap;
 
 /// How often histogram samples are folded into buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -65,6 +66,8 @@ pub(super) struct Parts {
     security: Security,
     presence: Presence,
     shared: OnceLock<Arc<Shared>>,
+    /// Connections to the application.
+    cap: Arc<Cap>,
 }
 
 /// What only a process that changes records has.
@@ -121,13 +124,18 @@ impl Parts {
             security,
             presence,
             shared: OnceLock::new(),
+            cap: Cap::new(config.upstream.connections, config.upstream.connection_wait),
         };
         (parts, capture_task, delivery_task)
     }
 
     pub(super) fn admin_state(&self, config: &Config, token: Token) -> Arc<AdminState> {
-        let rehearsal =
-            || Rehearsal::new(self.shared(), mapping::upstream(config, self.security.upstream.clone()));
+        let rehearsal = || {
+            Rehearsal::new(
+                self.shared(),
+                mapping::upstream(config, self.security.upstream.clone(), Arc::clone(&self.cap)),
+            )
+        };
         Arc::new(AdminState {
             rehearsal: config.role.serves_traffic().then(rehearsal),
             writer: Arc::clone(&self.writer),
@@ -260,7 +268,8 @@ impl Parts {
     ) -> Result<Vec<JoinHandle<()>>, StartError> {
         let mut threads = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            let proxy = Proxy::new(self.shared(), mapping::upstream(config, self.security.upstream.clone()));
+            let security = self.security.upstream.clone();
+            let proxy = Proxy::new(self.shared(), mapping::upstream(config, security, Arc::clone(&self.cap)));
             let (tuning, drain, connections) =
                 (self.tuning.clone(), drain.clone(), Arc::clone(&self.connections));
             threads.push(spawn(&format!("traffic-{index}"), async move {

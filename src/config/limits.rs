@@ -25,6 +25,8 @@ pub struct LimitsConfig {
     pub header_timeout: Duration,
     /// A connection between two requests. Default 60 s; 10 ms to 1 h.
     pub idle_timeout: Duration,
+    /// A client that reads nothing of its answer. Default 30 s; 10 ms to 1 h.
+    pub send_timeout: Duration,
     /// Bytes read and dropped after an early answer, so that the client gets to read it. Default 16 MiB;
     /// 0 B to 1 GiB.
     pub linger_bytes: u64,
@@ -34,6 +36,8 @@ pub struct LimitsConfig {
     pub body_timeout: Duration,
     /// Between two reads of a body. Default 10 s; 10 ms to 10 min.
     pub body_idle_timeout: Duration,
+    /// Bytes per second that a body must keep up. Default 500 B; 1 B to 1 GiB.
+    pub body_min_rate: u64,
     /// Bytes of buffered bodies in flight, whole process. Default 64 MiB; 64 KiB to 64 GiB.
     pub body_budget: u64,
     /// Client connections at once, whole process. Default 10000; 1 to 1000000.
@@ -62,10 +66,12 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
     let handshake_timeout = section.required("handshake_timeout", units::duration(short..=MINUTE));
     let header_timeout = section.required("header_timeout", units::duration(short..=MINUTE * 5));
     let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
+    let send_timeout = section.required("send_timeout", units::duration(short..=HOUR));
     let linger_bytes = section.required("linger_bytes", units::bytes(0..=GIB));
     let linger_time = section.required("linger_time", units::duration(none..=MINUTE));
     let body_timeout = section.required("body_timeout", units::duration(short..=HOUR));
     let body_idle_timeout = section.required("body_idle_timeout", units::duration(short..=MINUTE * 10));
+    let body_min_rate = section.required("body_min_rate", units::bytes(1..=GIB));
     let body_budget = section.required("body_budget", units::bytes(64 * KIB..=64 * GIB));
     let connections = section.required("connections", units::number(1..=1_000_000));
     let connections_per_address = section.required("connections_per_address", units::number(1..=1_000_000));
@@ -84,10 +90,12 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
         handshake_timeout: handshake_timeout?,
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
+        send_timeout: send_timeout?,
         linger_bytes: linger_bytes?,
         linger_time: linger_time?,
         body_timeout: body_timeout?,
         body_idle_timeout: body_idle_timeout?,
+        body_min_rate: body_min_rate?,
         body_budget: body_budget?,
         connections: connections?,
         connections_per_address: connections_per_address?,

@@ -66,6 +66,10 @@ pub struct UpstreamConfig {
     pub response_timeout: Duration,
     /// How long a pooled connection may be unused. Default 30 s; 10 ms to 1 h.
     pub idle_timeout: Duration,
+    /// Connections at once, whole process. Default 1000; 1 to 100000.
+    pub connections: usize,
+    /// How long a request waits for one. Default 1 s; 0 s to 1 min.
+    pub connection_wait: Duration,
     /// Pooled connections that may be unused, per data-path thread. Default 256; 0 to 65535.
     pub idle_connections: usize,
 }
@@ -77,6 +81,8 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<UpstreamConfig> {
     let connect_timeout = section.required("connect_timeout", units::duration(short..=MINUTE));
     let response_timeout = section.required("response_timeout", units::duration(short..=HOUR));
     let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
+    let connections = section.required("connections", units::number(1..=100_000));
+    let connection_wait = section.required("connection_wait", units::duration(Duration::ZERO..=MINUTE));
     let idle_connections = section.required("idle_connections", units::number(0..=65_535));
     let tls = tls(&mut section, target.as_ref());
     section.finish();
@@ -86,6 +92,8 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<UpstreamConfig> {
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,
+        connections: connections?,
+        connection_wait: connection_wait?,
         idle_connections: idle_connections?,
     })
 }

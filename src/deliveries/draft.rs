@@ -110,10 +110,7 @@ impl Draft {
     pub(super) fn hold(&mut self, body: &Buffered, budget: &Arc<Budget>) {
         let size = body.len();
         self.size = Some(size);
-        let mut share = budget.share();
-        if share.charge(size).is_err() {
-            return;
-        }
+        let Some(share) = budget.try_hold(size) else { return };
         let chunks = match body.gathered(COPIED) {
             Some(whole) => vec![Bytes::copy_from_slice(&whole)],
             None => body.chunks().cloned().collect(),

@@ -30,8 +30,8 @@ pub(super) struct Activity {
     progress: AtomicU64,
     /// Bytes came while nothing was in flight: a head has begun.
     head: AtomicBool,
-    /// Output waits for the peer to read.
-    blocked: AtomicBool,
+    /// Milliseconds from `accepted` to when output began to wait for the peer to read, and one more; 0: it does not.
+    blocked: AtomicU64,
     lingering: AtomicBool,
     /// Nobody waits for an answer: close without lingering.
     abrupt: AtomicBool,
@@ -50,7 +50,7 @@ impl Activity {
             begun: AtomicU32::new(0),
             progress: AtomicU64::new(0),
             head: AtomicBool::new(true),
-            blocked: AtomicBool::new(false),
+            blocked: AtomicU64::new(0),
             lingering: AtomicBool::new(false),
             abrupt: AtomicBool::new(false),
             flooded: AtomicBool::new(false),
@@ -84,7 +84,7 @@ impl Activity {
 
     /// Whether nothing has been sent or received that somebody may still wait for.
     pub(super) fn is_quiet(&self) -> bool {
-        self.in_flight() == 0 && !self.in_head() && !self.blocked.load(Relaxed)
+        self.in_flight() == 0 && !self.in_head() && self.blocked.load(Relaxed) == 0
     }
 
     pub(super) fn is_lingering(&self) -> bool {
@@ -127,13 +127,21 @@ impl Activity {
         }
     }
 
-    /// A write was tried. The clock is read only when blocked output moves again.
+    /// Since when output waits for the peer to read.
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        let millis = self.blocked.load(Relaxed).checked_sub(1)?;
+        Some(self.accepted + Duration::from_millis(millis))
+    }
+
+    /// A write was tried. The clock is read only when output blocks, and when it moves again.
     pub(super) fn note_write(&self, blocked: bool) {
-        if blocked {
-            self.blocked.store(true, Relaxed);
-        } else if self.blocked.load(Relaxed) {
-            self.blocked.store(false, Relaxed);
-            self.note_progress();
+        match (blocked, self.blocked.load(Relaxed)) {
+            (true, 0) => self.blocked.store(self.elapsed().saturating_add(1), Relaxed),
+            (true, _) | (false, 0) => {}
+            (false, _) => {
+                self.blocked.store(0, Relaxed);
+                self.note_progress();
+            }
         }
     }
 
@@ -146,8 +154,12 @@ impl Activity {
     }
 
     fn note_progress(&self) {
+        self.progress.store(self.elapsed(), Relaxed);
+    }
+
+    fn elapsed(&self) -> u64 {
         let millis = Instant::now().saturating_duration_since(self.accepted).as_millis();
-        self.progress.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+        u64::try_from(millis).unwrap_or(u64::MAX - 1)
     }
 }
 

@@ -122,7 +122,8 @@ impl Drop for Permit {
 }
 
 /// What counts as one address: of IPv6 a /64, which one host has for itself.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address @ IpAddr::V4(_) => address,

@@ -3,12 +3,13 @@
 //! It closes nothing: it says when. hyper has one limit for reading a head and for being idle, so neither
 //! could be right; here they are apart. Invariants: one timer for each connection, moved only where it
 //! would fire too late or has fired, so that a request served in one go costs no timer work; while a
-//! request is in flight there is no deadline but the drain's.
+//! request is in flight there is no deadline but the drain's, and that of a peer that does not read.
 //!
 //! | the connection | may stay so for |
 //! |---|---|
 //! | has not sent its first whole head | `header_timeout` from accept |
 //! | has begun a later head (HTTP/1.1) | `header_timeout` from the first byte |
+//! | has output that the peer does not read | `send_timeout` without a byte of progress |
 //! | is idle, or has no stream (HTTP/2) | `idle_timeout` from the last response |
 //! | lingers, or was told that it will be closed | `linger_time` |
 
@@ -120,7 +121,7 @@ impl<'a> Deadlines<'a> {
         }
         if self.activity.in_flight() > 0 {
             self.head_since = None;
-            return None;
+            return self.activity.blocked_since().map(|since| since + self.settings.send_timeout);
         }
         if let Some(told) = self.told {
             return Some(told.max(self.activity.last_progress()) + self.settings.linger_time);

@@ -40,6 +40,7 @@ pub use bind::BindError;
 pub use bind::Bound;
 pub use bind::bind;
 pub use connections::Connections;
+pub use connections::network;
 pub use secure::{ClientCertificate, HandshakeFailure, Peer, Secured};
 pub use tuning::LiveTuning;
 
@@ -76,6 +77,8 @@ pub struct ListenerSettings {
     pub header_timeout: Duration,
     /// From the end of a response to the next request's first byte. Default 60 s.
     pub idle_timeout: Duration,
+    /// While a request is in flight: how long output may wait for the peer to read some. Default 30 s.
+    pub send_timeout: Duration,
     /// Request bytes discarded at most after an early answer, so that the client gets to read it.
     /// Default 16 MiB; 0 closes at once.
     pub linger_bytes: u64,
@@ -119,6 +122,7 @@ impl Default for ListenerSettings {
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(30),
             linger_bytes: 16 * 1024 * 1024,
             linger_time: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(20),

@@ -26,7 +26,7 @@ use crate::drain::Watcher;
 use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::ring::KeyRing;
 use crate::listener::Connections;
-use crate::proxy::budget::Budget;
+use crate::proxy::budget::{Budget, Shed};
 use crate::readiness::Readiness;
 use crate::store::Store;
 use crate::store::deliveries::Side;
@@ -164,6 +164,9 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
         counter.absolute(alarms.raised(kind));
     }
     gauges.body_bytes.set(float(usize::try_from(ops.budget.used()).unwrap_or(usize::MAX)));
+    for (counter, cause) in gauges.shed.iter().zip(Shed::ALL) {
+        counter.absolute(ops.budget.shed(cause));
+    }
     gauges.parse_errors.absolute(ops.connections.parse_errors());
     gauges.connections.set(float(ops.connections.open()));
     gauges.refused_connections.absolute(ops.connections.refused());

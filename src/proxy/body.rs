@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
@@ -33,6 +33,8 @@ pub struct BodyLimits {
     pub total: Duration,
     /// Longest time between two reads of any body.
     pub idle: Duration,
+    /// Bytes per second that any body must keep up on average, once `idle` has passed. Not 0.
+    pub min_rate: u64,
 }
 
 impl BodyLimits {
@@ -40,6 +42,12 @@ impl BodyLimits {
     #[must_use]
     pub fn at_most(self, max: Option<u64>) -> Self {
         Self { max: max.unwrap_or(self.max), ..self }
+    }
+
+    /// How long a body may have been waited for of which so many bytes have come.
+    fn patience(&self, received: u64) -> Duration {
+        let millis = received.saturating_mul(1000) / self.min_rate.max(1);
+        self.idle.saturating_add(Duration::from_millis(millis))
     }
 }
 
@@ -66,7 +74,7 @@ pub struct Buffered {
     chunks: VecDeque<Bytes>,
     length: u64,
     /// Held until the last chunk has been taken by the upstream connection.
-    _share: Share,
+    share: Share,
 }
 
 /// Refuses a declared length over the limit, before anything is read.
@@ -88,30 +96,83 @@ pub async fn read(
     mut share: Share,
     mut observe: impl FnMut(&[u8]),
 ) -> Result<Buffered, BodyFault> {
-    let end = Instant::now() + limits.total;
-    let mut chunks = VecDeque::new();
-    let mut length = 0_u64;
+    let begun = Instant::now();
+    let mut chunks = Chunks::default();
+    // Not the client's fault: the time in which its bytes waited for room.
+    let mut held_up = Duration::ZERO;
     loop {
-        let next = end.min(Instant::now() + limits.idle);
-        let frame = timeout_at(next, body.frame()).await.map_err(|_| BodyFault::TooSlow)?;
+        let now = Instant::now();
+        let whole = begun + limits.total.min(limits.patience(chunks.length)).saturating_add(held_up);
+        let next = whole.min(now + limits.idle);
+        let frame = tokio::select! {
+            biased;
+            frame = timeout_at(next, body.frame()) => frame.map_err(|_| BodyFault::TooSlow)?,
+            () = share.given_up() => return Err(BodyFault::OverBudget),
+        };
         let Some(frame) = frame else { break };
         let Ok(chunk) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
         if chunk.is_empty() {
             continue;
         }
         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        length = length.saturating_add(bytes);
-        if length > limits.max {
+        if chunks.length.saturating_add(bytes) > limits.max {
             return Err(BodyFault::TooLarge);
         }
-        share.charge(bytes).map_err(|_| BodyFault::OverBudget)?;
+        if let Some(charge) = share.charge(bytes, body.is_end_stream()) {
+            let waits = Instant::now();
+            charge.await.map_err(|_| BodyFault::OverBudget)?;
+            held_up = held_up.saturating_add(waits.elapsed());
+        }
         observe(&chunk);
-        chunks.push_back(chunk);
+        chunks.push(chunk);
     }
-    Ok(Buffered { chunks, length, _share: share })
+    let Chunks { chunks, length, .. } = chunks.finish();
+    Ok(Buffered { chunks, length, share })
+}
+
+/// A chunk below this is copied together with its neighbours: each chunk has a cost of its own, and a client may
+/// send a byte at a time.
+const SMALL_CHUNK: usize = 1024;
+
+/// The chunks of a body, as they arrive.
+#[derive(Default)]
+struct Chunks {
+    chunks: VecDeque<Bytes>,
+    length: u64,
+    /// Small chunks since the last large one.
+    small: BytesMut,
+}
+
+impl Chunks {
+    fn push(&mut self, chunk: Bytes) {
+        self.length = self.length.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        // The first stays as it is: most bodies come in one.
+        if chunk.len() < SMALL_CHUNK && !self.chunks.is_empty() {
+            self.small.extend_from_slice(&chunk);
+        } else {
+            self.gather();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    fn gather(&mut self) {
+        if !self.small.is_empty() {
+            self.chunks.push_back(self.small.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Self {
+        self.gather();
+        self
+    }
 }
 
 impl Buffered {
+    /// The body is verified: it is not given up for others any more.
+    pub fn verified(&self) {
+        self.share.verified();
+    }
+
     /// Bytes that it has.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -172,6 +233,13 @@ impl ForwardBody {
         }
     }
 
+    /// Its credential is verified: a body that is held is not given up for others any more.
+    pub fn verified(&self) {
+        if let Self::Buffered(buffered) = self {
+            buffered.verified();
+        }
+    }
+
     /// Where to see that it moves; `None` where all of it is here already.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
@@ -199,10 +267,13 @@ impl Progress {
 pub struct Streamed {
     body: Incoming,
     progress: Progress,
-    left: u64,
-    idle: Duration,
-    /// Set when a read has to wait, so that a body that is there already costs no timer.
-    stall: Option<Pin<Box<Sleep>>>,
+    limits: BodyLimits,
+    received: u64,
+    /// How long the client was waited for; not how long the upstream was.
+    waited: Duration,
+    /// Since when, and until when. Set when a read has to wait, so that a body that is there already costs no
+    /// timer.
+    stall: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Streamed {
@@ -210,18 +281,25 @@ impl Streamed {
     #[must_use]
     pub fn new(body: Incoming, limits: BodyLimits) -> Self {
         let progress = Progress(Arc::new(Mutex::new(Instant::now())));
-        Self { body, progress, left: limits.max, idle: limits.idle, stall: None }
+        Self { body, progress, limits, received: 0, waited: Duration::ZERO, stall: None }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                let idle = self.idle;
-                let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+                let left = self.limits.patience(self.received).saturating_sub(self.waited);
+                let patience = self.limits.idle.min(left);
+                let (_, stall) = self.stall.get_or_insert_with(|| {
+                    let now = Instant::now();
+                    (now, Box::pin(tokio::time::sleep_until(now + patience)))
+                });
                 return stall.as_mut().poll(cx).map(|()| Some(Err(BodyFault::TooSlow)));
             };
-            self.stall = None;
-            *self.progress.0.lock() = Instant::now();
+            let now = Instant::now();
+            if let Some((since, _)) = self.stall.take() {
+                self.waited = self.waited.saturating_add(now.saturating_duration_since(since));
+            }
+            *self.progress.0.lock() = now;
             return Poll::Ready(match frame {
                 None => None,
                 Some(Err(_)) => Some(Err(BodyFault::Broken)),
@@ -230,12 +308,11 @@ impl Streamed {
                     Err(_trailers) => continue,
                     Ok(chunk) => {
                         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-                        match self.left.checked_sub(bytes) {
-                            None => Some(Err(BodyFault::TooLarge)),
-                            Some(left) => {
-                                self.left = left;
-                                Some(Ok(Frame::data(chunk)))
-                            }
+                        self.received = self.received.saturating_add(bytes);
+                        if self.received > self.limits.max {
+                            Some(Err(BodyFault::TooLarge))
+                        } else {
+                            Some(Ok(Frame::data(chunk)))
                         }
                     }
                 },

@@ -79,7 +79,7 @@ impl Judged {
         })
     }
 
-    /// The verdict, once the body was fed.
+    /// The verdict, once the body was fed. A verified body is not given up for others any more.
     pub(super) fn finish(self, body: &ForwardBody) -> Result<AuthenticSet, Rejection> {
         let whole = match body {
             ForwardBody::Buffered(buffered) if self.needs_whole_body() => buffered.whole(),
@@ -98,7 +98,9 @@ impl Judged {
                 }
             });
         }
-        Ok(AuthenticSet::of(verified)?)
+        let credentials = AuthenticSet::of(verified)?;
+        body.verified();
+        Ok(credentials)
     }
 }
 

@@ -213,7 +213,7 @@ impl Proxy {
             Opening::Challenge(answer) => answer,
             Opening::Secret(entry) => {
                 limits.max = limits.max.min(handshake::LARGEST);
-                let read = body::read(incoming, limits, self.shared.budget.share(), |_| ()).await;
+                let read = body::read(incoming, limits, self.shared.budget.share(facts.peer), |_| ()).await;
                 let body = read.map_err(|fault| match fault {
                     BodyFault::TooLarge => Rejection::Absent,
                     fault => fault.into(),
@@ -236,7 +236,8 @@ impl Proxy {
     ) -> Result<Buffered, Rejection> {
         limits.max = judged.max_body(route, limits.max);
         let observe = |chunk: &[u8]| judged.verifications().for_each(|each| each.update(chunk));
-        let body = body::read(incoming, limits, self.shared.budget.share(), observe).await?;
+        let share = self.shared.budget.share(decision.client);
+        let body = body::read(incoming, limits, share, observe).await?;
         noting::body(&self.shared, &body, decision);
         decision.body_pending = false;
         Ok(body)

@@ -31,7 +31,7 @@ use crate::verify::timestamp::TimestampFault;
 pub const REQUEST_ID: &str = "countersign-request-id";
 
 /// Seconds after which a sender may try again when the fault is ours.
-const RETRY_AFTER_SECONDS: &str = "5";
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Why a request is not forwarded, or why its answer is not the upstream's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -238,6 +238,7 @@ impl Rejection {
                 BodyFault::Broken => &BAD_REQUEST,
                 BodyFault::OverBudget => &UNAVAILABLE,
             },
+            Self::Upstream(UpstreamError::Busy) => &UNAVAILABLE,
             Self::Upstream(UpstreamError::Connect | UpstreamError::Tls | UpstreamError::Broken)
             | Self::Loop => &BAD_GATEWAY,
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
@@ -274,7 +275,7 @@ impl Rejection {
                     .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Countersign realm=\"countersign\""));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+                headers.insert(RETRY_AFTER, self.retry_after(id));
             }
             _ => {}
         }
@@ -282,6 +283,17 @@ impl Rejection {
             headers.insert(ALLOW, self.allowed());
         }
         response
+    }
+
+    /// Whoever was one too many comes back spread over some seconds, or all of them were one too many again.
+    fn retry_after(&self, id: &RequestId) -> HeaderValue {
+        match self {
+            Self::Body(BodyFault::OverBudget) | Self::Upstream(UpstreamError::Busy) => {
+                let spread = id.uuid().as_u128() % u128::from(RETRY_AFTER_SECONDS);
+                HeaderValue::from(u64::try_from(spread).unwrap_or(0) + 1)
+            }
+            _ => HeaderValue::from(RETRY_AFTER_SECONDS),
+        }
     }
 
     fn allowed(&self) -> HeaderValue {

@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use super::reason::Reason;
 use crate::keys::alarms::{Alarm, Resync};
 use crate::keys::entry::Which;
+use crate::proxy::budget::Shed;
 use crate::proxy::route::CredentialKind;
 use crate::store::deliveries::Side;
 use crate::verify::scheme;
@@ -103,6 +104,8 @@ pub struct Gauges {
     pub alarms: [Counter; Alarm::ALL.len()],
     /// `countersign_body_bytes_in_flight`
     pub body_bytes: Gauge,
+    /// `countersign_body_shed_total{cause}`, in the order of [`Shed::ALL`].
+    pub shed: [Counter; Shed::ALL.len()],
     /// `countersign_listener_parse_errors_total`
     pub parse_errors: Counter,
     /// `countersign_listener_connections`
@@ -305,6 +308,8 @@ impl Gauges {
             alarms: Alarm::ALL
                 .map(|kind| metrics::counter!("countersign_store_alarms_total", "kind" => kind.name())),
             body_bytes: metrics::gauge!("countersign_body_bytes_in_flight"),
+            shed: Shed::ALL
+                .map(|cause| metrics::counter!("countersign_body_shed_total", "cause" => cause.name())),
             parse_errors: metrics::counter!("countersign_listener_parse_errors_total"),
             connections: metrics::gauge!("countersign_listener_connections"),
             refused_connections: metrics::counter!("countersign_listener_refused_connections_total"),
@@ -368,6 +373,10 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_listener_refused_connections_by_address_total",
         "Connections closed at once because limits.connections_per_address was reached."
+    );
+    metrics::describe_counter!(
+        "countersign_body_shed_total",
+        "Bodies refused or given up because limits.body_budget was short, by cause."
     );
     metrics::describe_counter!(
         "countersign_listener_floods_total",

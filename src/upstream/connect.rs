@@ -49,6 +49,9 @@ pub enum ConnectError {
     /// Every address refused; the last one's reason.
     #[error("cannot connect to the application: {0}")]
     Refused(#[source] io::Error),
+    /// There are as many connections as there may be, and none became free in time.
+    #[error("every connection to the application is in use")]
+    Busy,
     /// The limit passed.
     #[error("the application did not take the connection in time")]
     Timeout,

@@ -5,6 +5,7 @@
 //! a client sent was stripped; a request is sent once, and again only where not one byte of it was written.
 
 mod body;
+pub mod cap;
 pub mod connect;
 pub mod identity;
 pub mod pool;
@@ -63,6 +64,9 @@ pub struct Outbound {
 /// Why there is no answer from the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
+    /// As many connections as there may be are in use.
+    #[error("every connection to the upstream is in use")]
+    Busy,
     /// No connection could be made in time.
     #[error("the upstream cannot be reached")]
     Connect,
@@ -88,6 +92,7 @@ impl UpstreamError {
     #[must_use]
     pub fn cause(self) -> &'static str {
         match self {
+            Self::Busy => "busy",
             Self::Connect => "connect",
             Self::Gone => "gone",
             Self::Tls => "tls",
@@ -197,6 +202,7 @@ fn set_framing(headers: &mut HeaderMap, body: &ForwardBody) {
 
 fn unreached(error: &ConnectError) -> UpstreamError {
     match error {
+        ConnectError::Busy => UpstreamError::Busy,
         ConnectError::Tls(_) => UpstreamError::Tls,
         _ => UpstreamError::Connect,
     }

@@ -8,7 +8,7 @@
 //! - The lock is never held across an await.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::Request;
@@ -22,6 +22,8 @@ use tokio::time::timeout;
 
 use super::body::Outgoing;
 use super::body::PooledBody;
+use super::cap;
+use super::cap::Cap;
 use super::connect::ConnectError;
 use super::connect::Dialer;
 use super::connect::Target;
@@ -51,11 +53,18 @@ pub struct PoolSettings {
     pub idle_timeout: Duration,
     /// Unused connections kept. Default 64.
     pub max_idle: usize,
+    /// Bounds the connections of all pools together. Default: nothing does.
+    pub cap: Arc<Cap>,
 }
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(5), idle_timeout: Duration::from_secs(30), max_idle: 64 }
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(30),
+            max_idle: 64,
+            cap: Cap::new(usize::MAX, Duration::ZERO),
+        }
     }
 }
 
@@ -85,25 +94,39 @@ struct Idle<B> {
     since: Instant,
 }
 
+impl<B: Send + 'static> cap::Idle for Inner<B> {
+    fn close_one(&self) -> bool {
+        let mut idle = self.idle.lock();
+        if idle.is_empty() {
+            return false;
+        }
+        drop(idle.remove(0));
+        true
+    }
+}
+
 pub(super) type Sender<B> = http1::SendRequest<Outgoing<B>>;
 
-impl<B> Pool<B> {
+impl<B: Send + 'static> Pool<B> {
     /// A pool without connections.
     #[must_use]
     pub fn new(target: Target, settings: PoolSettings) -> Self {
-        let mut builder = http1::Builder::new();
-        builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
-        Self(Arc::new(Inner { target, dialer: None, settings, builder, idle: Mutex::new(Vec::new()) }))
+        Self::over(target, None, settings)
     }
 
     /// The same under TLS.
     #[must_use]
     pub fn under_tls(target: Target, dialer: Dialer, settings: PoolSettings) -> Self {
-        let mut pool = Self::new(target, settings);
-        if let Some(inner) = Arc::get_mut(&mut pool.0) {
-            inner.dialer = Some(dialer);
-        }
-        pool
+        Self::over(target, Some(dialer), settings)
+    }
+
+    fn over(target: Target, dialer: Option<Dialer>, settings: PoolSettings) -> Self {
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
+        let inner = Arc::new(Inner { target, dialer, settings, builder, idle: Mutex::new(Vec::new()) });
+        let idle: Weak<dyn cap::Idle> = Arc::<Inner<B>>::downgrade(&inner);
+        inner.settings.cap.register(idle);
+        Self(inner)
     }
 
     /// Unused connections held now, closed ones that were not noticed yet included.
@@ -114,6 +137,9 @@ impl<B> Pool<B> {
 
     /// Takes back a connection whose exchange is over.
     pub(super) fn put_back(&self, sender: Sender<B>) {
+        if self.0.settings.cap.is_short() {
+            return;
+        }
         let now = Instant::now();
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, now);
@@ -158,11 +184,13 @@ where
     /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Sender<B>, ConnectError>> + Send + '_>> {
         Box::pin(async move {
+            let place = self.0.settings.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
                 connect(&self.0.target, self.0.dialer.as_ref(), self.0.settings.connect_timeout).await?;
             let (sender, connection) =
                 self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
             tokio::spawn(async move {
+                let _place = place;
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "connection to the application ended");
                 }

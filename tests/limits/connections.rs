@@ -17,7 +17,7 @@ fn with(config: &str) -> (Sidecar, Key) {
 }
 
 /// A connection from another address of the loopback network.
-fn from(last: u8, to: SocketAddr) -> Connection {
+pub(super) fn from(last: u8, to: SocketAddr) -> Connection {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0).into()).unwrap();
     socket.connect(&to.into()).unwrap();

@@ -1,19 +1,18 @@
 //! What a client may cause: bytes, time, memory, and a fault of ours in the middle of its request.
 
+mod budget;
 mod connections;
 mod floods;
 mod heads;
-
-use std::sync::Arc;
+mod load;
+mod upstream;
 
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use crate::support::http::{Call, Connection};
 use crate::support::mac::hmac_hex;
 use crate::support::refusal::assert_problem;
 use crate::support::sidecar::{Key, Sidecar, until};
-use crate::support::upstream::Manner;
 
 const MIB: usize = 1024 * 1024;
 
@@ -73,39 +72,6 @@ fn a_streamed_body_that_stalls_is_a_408_and_no_request() {
     assert!(connection.is_closed());
     assert_eq!(sidecar.upstream.take().len(), 0);
     assert_eq!(sidecar.passes(&Call::get("/in").header("X-API-Key", &key.api_key)).body, b"");
-}
-
-#[test]
-fn bodies_beyond_the_budget_are_a_503_and_the_budget_comes_back() {
-    let config = "[limits]\nbody_budget = '64KiB'\nmax_body = '48KiB'";
-    let gate = Arc::new(Semaphore::new(0));
-    let builder = Sidecar::builder().config(config).manner(Manner::Held(Arc::clone(&gate)));
-    let (sidecar, key, secret) = with(builder.start());
-    let body = vec![b'a'; 40 * 1024];
-    let in_flight = || sidecar.metrics("countersign_body_bytes_in_flight").pop().unwrap();
-
-    // One body is held while its end is awaited.
-    let mut first = Connection::open(sidecar.traffic());
-    first.write(&[head_of(&hook(&secret, &body), body.len()), body[1..].to_vec()].concat());
-    until("the first body is held", || {
-        in_flight() == format!("countersign_body_bytes_in_flight {}", body.len() - 1)
-    });
-    let call = hook(&secret, &body);
-    let answer = sidecar.refuses_with(&call, 503, "integration", "generic", "over_budget");
-    assert_eq!(answer.header("retry-after"), Some("5"));
-    sidecar.upstream.saw_nothing();
-    // What streams holds nothing, and what is small still fits.
-    gate.add_permits(2);
-    let streamed = Call::post("/in", &body).header("X-API-Key", &key.api_key);
-    assert_eq!(sidecar.passes(&streamed).body.len(), body.len());
-    assert_eq!(sidecar.passes(&hook(&secret, b"small")).body, b"small");
-    // The first is none the worse for it.
-    gate.add_permits(1);
-    first.write(&body[..1]);
-    assert_eq!(first.answer().status, 200);
-    until("the budget came back", || in_flight() == "countersign_body_bytes_in_flight 0");
-    gate.add_permits(1);
-    assert_eq!(sidecar.send(&call).status, 200);
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub(crate) fn settings() -> Settings {
             max: config.limits.max_body,
             total: config.limits.body_timeout,
             idle: config.limits.body_idle_timeout,
+            min_rate: config.limits.body_min_rate,
         },
         response_timeout: config.upstream.response_timeout,
         public_url: Some("https://hooks.example.com/".to_owned()),

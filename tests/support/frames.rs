@@ -2,7 +2,7 @@
 //! blocks written by hand (RFC 7541 §6).
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::http::DEADLINE;
 
@@ -13,6 +13,7 @@ pub(crate) const HEADERS: u8 = 1;
 pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
@@ -21,9 +22,16 @@ pub(crate) const CONTINUATION: u8 = 9;
 pub(crate) const ACK: u8 = 1;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
+pub(crate) const PADDED: u8 = 8;
+pub(crate) const PRIORITISED: u8 = 0x20;
 
 pub(crate) const NO_ERROR: u32 = 0;
+pub(crate) const PROTOCOL_ERROR: u32 = 1;
+pub(crate) const FLOW_CONTROL_ERROR: u32 = 3;
+pub(crate) const STREAM_CLOSED: u32 = 5;
+pub(crate) const FRAME_SIZE_ERROR: u32 = 6;
 pub(crate) const REFUSED_STREAM: u32 = 7;
+pub(crate) const COMPRESSION_ERROR: u32 = 9;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// One frame.
@@ -146,6 +154,11 @@ impl Frames {
     pub(crate) fn request(&mut self, stream: u32, fields: &[(&str, &str)], end: bool) -> bool {
         let flags = END_HEADERS | if end { END_STREAM } else { 0 };
         self.write(&frame(HEADERS, flags, stream, &block(fields)))
+    }
+
+    /// Ends our side.
+    pub(crate) fn finish(&self) {
+        let _gone = self.stream.shutdown(Shutdown::Write);
     }
 
     /// The next frame; `None` where the connection has ended.

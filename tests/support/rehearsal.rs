@@ -39,6 +39,9 @@ pub(crate) fn rehearsal(
     };
     let (connect_timeout, idle_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
     let target = Target::Tcp { host: "127.0.0.1".to_owned(), port: 9 };
-    let pool = Pool::new(target, PoolSettings { connect_timeout, idle_timeout, max_idle: 1 });
+    let pool = Pool::new(
+        target,
+        PoolSettings { connect_timeout, idle_timeout, max_idle: 1, ..PoolSettings::default() },
+    );
     Rehearsal::new(Arc::new(shared), Upstream::new(pool))
 }
