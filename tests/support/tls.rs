@@ -70,6 +70,13 @@ impl Client {
     pub(crate) fn send(&self, to: SocketAddr, name: &str, call: &Call) -> Result<Answer, String> {
         self.open(to, name)?.exchange(&call.clone().header("Connection", "close"))
     }
+
+    /// The same to a port that answers under names of this machine only.
+    pub(crate) fn send_to_admin(&self, to: SocketAddr, name: &str, call: &Call) -> Result<Answer, String> {
+        let mut session = self.open(to, name)?;
+        session.write(&call.clone().header("Connection", "close").bytes_for("localhost"));
+        session.answer()
+    }
 }
 
 impl Session {

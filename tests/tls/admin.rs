@@ -22,8 +22,11 @@ fn admins_are_served_under_tls_and_not_without() {
     let sidecar = start(&authority.vouch("admin", &["admin.example"]), "");
     let admin = sidecar.running().admin.unwrap();
     let client = Client::new(&authority.file(), None);
-    assert_eq!(client.send(admin, "admin.example", &call()).unwrap().status, 200);
-    assert_eq!(client.send(admin, "admin.example", &call().without("Authorization")).unwrap().status, 401);
+    assert_eq!(client.send_to_admin(admin, "admin.example", &call()).unwrap().status, 200);
+    assert_eq!(
+        client.send_to_admin(admin, "admin.example", &call().without("Authorization")).unwrap().status,
+        401
+    );
     super::assert_unanswered(admin, &call().bytes());
     let session = client.open(admin, "admin.example").unwrap();
     assert_eq!(session.tls().alpn_protocol(), None);
@@ -36,7 +39,9 @@ fn an_admin_port_that_requires_certificates_opens_to_no_token_alone() {
     let sidecar = start(&authority.vouch("admin", &["admin.example"]), &rules);
     let admin = sidecar.running().admin.unwrap();
     let send = |pair: Option<&Pair>, call: &Call| {
-        Client::new(&authority.file(), pair).send(admin, "admin.example", call).map(|answer| answer.status)
+        Client::new(&authority.file(), pair)
+            .send_to_admin(admin, "admin.example", call)
+            .map(|answer| answer.status)
     };
     assert!(send(None, &call()).is_err());
     let known = admins.vouch("known", &["alice.example"]);
