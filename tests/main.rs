@@ -39,6 +39,7 @@ mod seeding;
 mod senders;
 mod signatures;
 mod store;
+mod streams;
 mod support;
 mod tls;
 mod transfer;

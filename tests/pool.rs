@@ -155,6 +155,76 @@ async fn a_request_that_may_have_been_seen_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn h23_what_may_be_repeated_is_sent_once_more_when_a_pooled_connection_ends() {
+    for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
+        let (application, pool) = Application::start().await;
+        let serving = tokio::spawn(async move {
+            let mut stream = application.accept().await;
+            answer(&mut stream, OK).await;
+            // It reads the request and closes: nobody can tell whether it acted.
+            read_head(&mut stream).await;
+            drop(stream);
+            let mut stream = application.accept().await;
+            let again = read_head(&mut stream).await;
+            let bytes = if method == "HEAD" { b"HTTP/1.1 204 No Content\r\n\r\n".as_slice() } else { OK };
+            stream.write_all(bytes).await.unwrap();
+            application.nobody_connects().await;
+            String::from_utf8(again).unwrap()
+        });
+        assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+        let request = full(method, b"");
+        let response = soon(pool.checkout().await.unwrap().send(request)).await.unwrap();
+        assert!(response.status().is_success(), "{method}");
+        let again = soon(serving).await.unwrap();
+        assert!(
+            again.starts_with(&format!("{method} / HTTP/1.1\r\n")) && again.contains("host: a\r\n"),
+            "{again}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn h23_nothing_is_sent_a_third_time_nor_again_after_an_answer_that_is_none() {
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        read_head(&mut stream).await;
+        drop(stream);
+        let mut stream = application.accept().await;
+        read_head(&mut stream).await;
+        drop(stream);
+        // Here it has answered, though with nonsense.
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        answer(&mut stream, b"nonsense\r\n\r\n").await;
+        application.nobody_connects().await;
+    });
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    assert!(exchange(&pool, empty()).await.is_err());
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    assert!(exchange(&pool, empty()).await.is_err());
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn m20_a_request_that_changes_something_or_has_a_body_is_never_repeated() {
+    for (method, body) in [("POST", b"".as_slice()), ("PATCH", b""), ("POST", b"body"), ("PUT", b"body")] {
+        let (application, pool) = Application::start().await;
+        let serving = tokio::spawn(async move {
+            let mut stream = application.accept().await;
+            answer(&mut stream, OK).await;
+            read_head(&mut stream).await;
+            drop(stream);
+            application.nobody_connects().await;
+        });
+        assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+        assert!(exchange(&pool, full(method, body)).await.is_err(), "{method}");
+        soon(serving).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn stray_bytes_after_a_response_close_the_connection() {
     let (application, pool) = Application::start().await;
     let (pooled, is_pooled) = oneshot::channel();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::{Config, UpstreamTarget};
 use crate::listener::ListenerSettings;
 use crate::proxy::body::BodyLimits;
+use crate::proxy::forward::StreamLimits;
 use crate::proxy::route::Table;
 use crate::proxy::settings::Settings;
 use crate::proxy::size::HeadLimits;
@@ -29,6 +30,10 @@ pub(super) fn settings(config: &Config, routes: Table, metrics: &Metrics) -> Set
             min_rate: config.limits.body_min_rate,
         },
         response_timeout: config.upstream.response_timeout,
+        streams: StreamLimits {
+            recheck: config.limits.recheck,
+            websocket_idle: config.limits.websocket_idle_timeout,
+        },
         public_url: config.listener.public_url.clone(),
         trusted_proxies: config.listener.trusted_proxies.clone(),
         candidate_secrets: config.limits.candidate_secrets,

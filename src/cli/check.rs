@@ -186,6 +186,7 @@ fn object(loaded: &Loaded, seeded: Option<&(SeedSettings, seed::Checked)>) -> Va
                 "verify": verify(route).map_or_else(|| json!("none"), |kinds| json!(kinds)),
                 "require": require(route),
                 "bearer": route.bearer,
+                "websocket": route.websocket,
                 "maxBodyBytes": route.max_body.unwrap_or(config.limits.max_body),
                 "timeoutMs": millis(route.timeout.unwrap_or(config.upstream.response_timeout)),
             })

@@ -40,6 +40,10 @@ pub struct LimitsConfig {
     pub body_min_rate: u64,
     /// Bytes of buffered bodies in flight, whole process. Default 64 MiB; 64 KiB to 64 GiB.
     pub body_budget: u64,
+    /// Between two looks at the key of a stream that goes on. Default 30 s; 1 s to 1 min.
+    pub recheck: Duration,
+    /// A WebSocket on which nothing moves. Default 5 min; 100 ms to 24 h.
+    pub websocket_idle_timeout: Duration,
     /// Client connections at once, whole process. Default 10000; 1 to 1000000.
     pub connections: usize,
     /// The same from one address. Default 2000; 1 to 1000000.
@@ -73,6 +77,10 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
     let body_idle_timeout = section.required("body_idle_timeout", units::duration(short..=MINUTE * 10));
     let body_min_rate = section.required("body_min_rate", units::bytes(1..=GIB));
     let body_budget = section.required("body_budget", units::bytes(64 * KIB..=64 * GIB));
+    let recheck = section.required("recheck", units::duration(Duration::from_secs(1)..=MINUTE));
+    let tenth = Duration::from_millis(100);
+    let websocket_idle_timeout =
+        section.required("websocket_idle_timeout", units::duration(tenth..=HOUR * 24));
     let connections = section.required("connections", units::number(1..=1_000_000));
     let connections_per_address = section.required("connections_per_address", units::number(1..=1_000_000));
     let requests_per_connection =
@@ -97,6 +105,8 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<LimitsConfig> {
         body_idle_timeout: body_idle_timeout?,
         body_min_rate: body_min_rate?,
         body_budget: body_budget?,
+        recheck: recheck?,
+        websocket_idle_timeout: websocket_idle_timeout?,
         connections: connections?,
         connections_per_address: connections_per_address?,
         requests_per_connection: requests_per_connection?,

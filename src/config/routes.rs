@@ -46,6 +46,7 @@ fn route(reader: &Reader, index: usize, item: Value) -> Option<Route> {
     let require = section.optional("require", units::word(&[("any", false), ("all", true)]));
     let bearer = section.optional("bearer", units::boolean);
     let max_body = section.optional("max_body", units::bytes(1..=GIB));
+    let websocket = section.optional("websocket", units::boolean);
     let timeout = section.optional("timeout", units::duration(Duration::from_millis(10)..=HOUR));
     let places = ["path", "require", "bearer"].map(|key| section.place(key));
     section.finish();
@@ -75,6 +76,7 @@ fn route(reader: &Reader, index: usize, item: Value) -> Option<Route> {
         bearer: bearer.unwrap_or(false),
         max_body,
         timeout,
+        websocket: websocket.unwrap_or(false),
     })
 }
 

@@ -3,6 +3,8 @@
 //! Not verification: it makes nothing authentic. Invariants: [`Admitted`] has two constructors, [`admit`] and
 //! the one greppable exception [`Admitted::by_policy`]; what was revoked while the body was read is refused.
 
+pub mod tenure;
+
 use std::sync::Arc;
 
 use crate::keys::LookupError;

@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
@@ -19,9 +20,11 @@ use http_body::Frame;
 use http_body::SizeHint;
 use tokio::time::Instant;
 
+use super::takeover::Takeover;
+
 /// One per connection.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     accepted: Instant,
     in_flight: AtomicU32,
     /// Requests begun since the connection was accepted.
@@ -39,6 +42,11 @@ pub(super) struct Activity {
     flooded: AtomicBool,
     /// A deadline has ended it between two requests: nothing was cut.
     over: AtomicBool,
+    /// An answer takes its time: look whether the peer still waits for it.
+    watched: AtomicBool,
+    /// The peer does not.
+    left: AtomicBool,
+    takeover: OnceLock<Takeover>,
 }
 
 impl Activity {
@@ -55,6 +63,9 @@ impl Activity {
             abrupt: AtomicBool::new(false),
             flooded: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+            takeover: OnceLock::new(),
         })
     }
 
@@ -120,6 +131,32 @@ impl Activity {
         self.abrupt.store(true, Relaxed);
     }
 
+    /// An answer takes its time, until it is over.
+    pub(super) fn watch(&self) {
+        self.watched.store(true, Relaxed);
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.load(Relaxed)
+    }
+
+    pub(super) fn set_left(&self) {
+        self.left.store(true, Relaxed);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.left.load(Relaxed)
+    }
+
+    /// The connection is `takeover`'s once the answer is sent. There is one at most: it ends HTTP here.
+    pub(super) fn hand_over(&self, takeover: Takeover) {
+        let _second = self.takeover.set(takeover).is_err();
+    }
+
+    pub(super) fn takeover(&self) -> Option<&Takeover> {
+        self.takeover.get()
+    }
+
     /// Bytes were read.
     pub(super) fn note_read(&self) {
         if self.in_flight() == 0 {
@@ -168,15 +205,21 @@ impl Activity {
 pub(super) struct InFlight(Arc<Activity>);
 
 impl InFlight {
+    /// The connection that it came on.
+    pub(super) fn activity(&self) -> &Activity {
+        &self.0
+    }
+
     /// Ties the rest of the request to its response body.
     pub(super) fn until_sent<B>(self, body: B) -> Tracked<B> {
-        Tracked { body, _in_flight: self }
+        Tracked { body, in_flight: self }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.watched.store(false, Relaxed);
             self.0.note_progress();
         }
     }
@@ -188,7 +231,7 @@ pin_project_lite::pin_project! {
     pub(super) struct Tracked<B> {
         #[pin]
         body: B,
-        _in_flight: InFlight,
+        in_flight: InFlight,
     }
 }
 
@@ -200,7 +243,12 @@ impl<B: Body> Body for Tracked<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let frame = this.body.poll_frame(cx);
+        if frame.is_pending() {
+            this.in_flight.activity().watch();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

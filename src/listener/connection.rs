@@ -44,6 +44,8 @@ use super::shared::Shared;
 use super::sniff::Protocol;
 use super::sniff::Replay;
 use super::sniff::sniff;
+use super::takeover::Takeover;
+use super::waiting::Waiting;
 
 /// Serves one connection until it closes. `_permit` is its place among the open ones.
 pub(super) async fn run<H: Handler>(
@@ -137,8 +139,10 @@ async fn converse<S: Transport, H: Handler>(
         let last = is_http1 && tracked.begun() >= max_requests;
         let (handler, peer) = (handler.clone(), peer.clone());
         async move {
-            let mut response = handler.handle(request, peer).await;
-            if last {
+            let mut response = handler.handle(request, peer, Waiting::on(in_flight.activity())).await;
+            if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
+                in_flight.activity().hand_over(takeover);
+            } else if last {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response.map(|body| in_flight.until_sent(body)))
@@ -147,7 +151,7 @@ async fn converse<S: Transport, H: Handler>(
     let deadlines = Deadlines::new(sleep, &activity, settings, protocol);
     let ended = match protocol {
         Protocol::Http1 => {
-            let connection = pin!(tuning.http1.serve_connection(io, service));
+            let connection = pin!(tuning.http1.serve_connection(io, service).with_upgrades());
             drive(connection, deadlines, &activity, settings, &shared, drained).await
         }
         Protocol::Http2 => {
@@ -160,11 +164,15 @@ async fn converse<S: Transport, H: Handler>(
             shared.connections.count_parse_error();
         }
         tracing::debug!(peer = %address, %error, "connection ended");
+    } else if let Some(takeover) = activity.takeover() {
+        // From here on, to shut down our side is to half-close it.
+        activity.set_abrupt();
+        takeover.run().await;
     }
     Ok(())
 }
 
-/// Polls hyper, then looks whether to stop. `None`: a deadline passed.
+/// Polls hyper, then looks whether to stop. `None`: a deadline passed, or the peer has left.
 async fn drive<C>(
     mut connection: Pin<&mut C>,
     mut deadlines: Deadlines<'_>,
@@ -182,6 +190,9 @@ where
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
+            }
+            if activity.has_left() {
+                return Poll::Ready(None);
             }
             if !listening && !draining {
                 // Registered once, as the waker of a task stays the same; without budget it may not be.
@@ -242,9 +253,9 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn finish(self: Pin<&mut Self>);
 }
 
-impl<I, B, S> Graceful for http1::Connection<I, S>
+impl<I, B, S> Graceful for http1::UpgradeableConnection<I, S>
 where
-    I: rt::Read + rt::Write + Unpin + 'static,
+    I: rt::Read + rt::Write + Unpin + Send + 'static,
     S: HttpService<Incoming, ResBody = B>,
     S::Error: Into<BoxError>,
     B: http_body::Body + 'static,

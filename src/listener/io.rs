@@ -3,7 +3,12 @@
 //! It judges no time: `deadline` does, from what this notes. Closing a socket that holds unread input makes
 //! the kernel send a reset, which destroys an answer that the peer has not read yet. So shutting down
 //! closes the write side only, and discards input until the peer closes too (RFC 9112 §9.6), within
-//! limits. Invariant: nothing is allocated or copied for a read or a write but the sniffed bytes.
+//! limits.
+//!
+//! While an answer is slow, it also looks whether the peer still waits for it. Over TCP one that leaves looks like one
+//! that has only ended its side (RFC 9112 §9.6), unless it resets the connection; the latter comes right after the
+//! request, so an end that comes later is a leave. Invariant: nothing is allocated or copied for a read or a write but
+//! the few bytes that were read ahead.
 
 use std::io;
 use std::io::IoSlice;
@@ -13,6 +18,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
+use std::time::Duration;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
@@ -25,6 +31,9 @@ use super::sniff::Replay;
 
 /// Bytes discarded by one read while lingering. On the stack, so not larger.
 const SCRATCH: usize = 8 * 1024;
+
+/// An end within this after an answer has proved slow may belong to the request.
+const HALF_CLOSE: Duration = Duration::from_millis(100);
 
 /// A stream, plain or TLS, with what surrounds it.
 #[derive(Debug)]
@@ -39,6 +48,8 @@ pub(super) struct Conversation<S> {
     /// Bytes still to be discarded at most, once the write side was shut down.
     lingering: Option<u64>,
     linger_bytes: u64,
+    /// Since when the peer was looked after.
+    watched_since: Option<Instant>,
 }
 
 impl<S> Conversation<S> {
@@ -49,7 +60,8 @@ impl<S> Conversation<S> {
         meter: Option<FrameMeter>,
         linger_bytes: u64,
     ) -> Self {
-        Self { stream, replay, activity, meter, ended: false, lingering: None, linger_bytes }
+        let (ended, lingering, watched_since) = (false, None, None);
+        Self { stream, replay, activity, meter, ended, lingering, linger_bytes, watched_since }
     }
 
     fn note_write(&mut self, written: &Poll<io::Result<usize>>) {
@@ -75,6 +87,26 @@ impl<S: AsyncRead + Unpin> Conversation<S> {
         }
         Poll::Ready(Ok(()))
     }
+
+    /// Reads ahead a little, to learn whether the peer is still there, and to be woken when it leaves.
+    fn look(&mut self, cx: &mut Context<'_>) {
+        if self.ended || self.lingering.is_some() || !self.replay.is_empty() {
+            return;
+        }
+        let since = *self.watched_since.get_or_insert_with(Instant::now);
+        match self.replay.poll_fill(&mut self.stream, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(0)) => {
+                self.ended = true;
+                if since.elapsed() >= HALF_CLOSE {
+                    self.activity.set_left();
+                }
+            }
+            // Whoever reads has to be asked again: it may wait for what was just read.
+            Poll::Ready(Ok(_)) => cx.waker().wake_by_ref(),
+            Poll::Ready(Err(_)) => self.activity.set_left(),
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
@@ -85,6 +117,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.replay.read(buffer) {
+            this.activity.note_read();
             return Poll::Ready(Ok(()));
         }
         if this.activity.is_flooded() {
@@ -131,7 +164,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Conversation<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        // hyper flushes whenever it is polled, so this is where an answer that is awaited passes by.
+        // A client of HTTP/2 says by itself that it leaves.
+        if this.meter.is_none() && this.activity.is_watched() {
+            this.look(cx);
+        } else {
+            this.watched_since = None;
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

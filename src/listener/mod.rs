@@ -16,7 +16,9 @@ mod io;
 mod secure;
 mod shared;
 mod sniff;
+mod takeover;
 mod tuning;
+mod waiting;
 
 use std::future::Future;
 use std::pin::pin;
@@ -42,7 +44,9 @@ pub use bind::bind;
 pub use connections::Connections;
 pub use connections::network;
 pub use secure::{ClientCertificate, HandshakeFailure, Peer, Secured};
+pub use takeover::Takeover;
 pub use tuning::LiveTuning;
+pub use waiting::Waiting;
 
 /// Any error, where only its text matters.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -57,14 +61,16 @@ pub trait Handler: Clone + Send + Sync + 'static {
     type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
 
     /// Answers one request of `peer`. Dropped when the client of an HTTP/2 stream resets it, and when the
-    /// connection ends. A client of HTTP/1.1 that leaves is noticed only by reading or writing, as one that
-    /// merely sends no more must get its answer. A panic closes the connection (HTTP/2: resets the stream)
+    /// connection ends. A client of HTTP/1.1 that leaves is noticed once the answer is slow ([`Waiting::is_long`]); one
+    /// that only sends no more, as it says right after its request, gets its answer. An answer with a
+    /// [`Takeover`] is the last of its connection. A panic closes the connection (HTTP/2: resets the stream)
     /// without an answer. An answer that leaves much of the body unread closes the connection after it;
     /// only the handler can say so in the head (`Connection: close`).
     fn handle(
         &self,
         request: Request<Incoming>,
         peer: Peer,
+        waiting: Waiting<'_>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 

@@ -4,6 +4,10 @@
 //! all in `Replay`, in order, and no more than the preface was read.
 
 use std::io;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
@@ -37,6 +41,22 @@ impl Replay {
         buffer.put_slice(fitting);
         self.start += fitting.len();
         true
+    }
+
+    /// Whether all of it was read again.
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Reads as many bytes as fit, in place of those that were read again. 0 = the stream has ended.
+    pub(super) fn poll_fill<S>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<usize>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let mut buffer = ReadBuf::new(&mut self.bytes);
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        (self.start, self.end) = (0, buffer.filled().len());
+        Poll::Ready(Ok(self.end))
     }
 }
 

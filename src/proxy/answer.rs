@@ -2,14 +2,18 @@
 //!
 //! Not a rewriter: an upstream's body passes through unchanged.
 
-use std::error::Error as StdError;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::oversight::Oversight;
+use crate::listener::BoxError;
 use crate::upstream::ResponseBody;
+
+/// Frames that pass before an answer that never paused counts as a stream too, and between two looks at its timer.
+const UNSEEN: u8 = 32;
 
 /// What goes back to the client.
 #[derive(Debug)]
@@ -17,12 +21,44 @@ pub enum AnswerBody {
     /// Text of our own, sent in one piece; `None` once sent.
     Own(Option<Bytes>),
     /// The upstream's.
-    Upstream(ResponseBody),
+    Upstream(Overseen),
+}
+
+/// The upstream's body, and the key that it goes on by.
+#[derive(Debug)]
+pub struct Overseen {
+    body: ResponseBody,
+    /// `None` where nothing can be revoked, or nothing goes on.
+    oversight: Option<Oversight>,
+    frames: u8,
+}
+
+impl AnswerBody {
+    /// The upstream's body; with `oversight` it is cut when its key is no longer good.
+    pub(super) fn upstream(body: ResponseBody, oversight: Option<Oversight>) -> Self {
+        Self::Upstream(Overseen { body, oversight, frames: 0 })
+    }
+}
+
+impl Overseen {
+    /// An answer that is there at once, as most are, makes no timer and looks at none.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.frames = self.frames.wrapping_add(1);
+        let looks = frame.is_pending() || self.frames.is_multiple_of(UNSEEN);
+        if looks
+            && let Some(oversight) = &mut self.oversight
+            && let Poll::Ready(over) = oversight.poll_over(cx)
+        {
+            return Poll::Ready(Some(Err(over.into())));
+        }
+        frame.map_err(Into::into)
+    }
 }
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Box<dyn StdError + Send + Sync>;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -30,14 +66,14 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Upstream(overseen) => overseen.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_none(),
-            Self::Upstream(body) => body.is_end_stream(),
+            Self::Upstream(overseen) => overseen.body.is_end_stream(),
         }
     }
 
@@ -46,7 +82,7 @@ impl Body for AnswerBody {
             Self::Own(bytes) => SizeHint::with_exact(
                 bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(0)),
             ),
-            Self::Upstream(body) => body.size_hint(),
+            Self::Upstream(overseen) => overseen.body.size_hint(),
         }
     }
 }

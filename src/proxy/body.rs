@@ -213,9 +213,10 @@ impl Buffered {
 }
 
 /// A body on its way upstream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum ForwardBody {
     /// None at all.
+    #[default]
     Empty,
     /// Read whole and verified.
     Buffered(Buffered),

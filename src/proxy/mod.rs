@@ -15,9 +15,12 @@ pub mod path;
 pub mod route;
 pub mod size;
 
-mod forward;
+pub mod forward;
 mod handshake;
 mod judge;
+mod oversight;
+mod tunnel;
+pub mod websocket;
 
 pub mod body;
 pub mod target_rule;

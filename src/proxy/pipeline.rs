@@ -11,8 +11,9 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CONNECTION};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Request, Response, Version};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use smallvec::SmallVec;
 
 use super::answer::AnswerBody;
@@ -20,6 +21,7 @@ use super::body::{self, BodyFault, BodyLimits, Buffered, ForwardBody, Streamed};
 use super::budget::Budget;
 use super::handshake::{self, Opening, Settled};
 use super::judge::{Judged, Judgement, judge};
+use super::oversight::Overseer;
 use super::path::Path;
 use super::rehearsal::{self, Mark};
 use super::rejection::{REQUEST_ID, Rejection};
@@ -27,14 +29,14 @@ use super::request_id::RequestId;
 use super::route::{Found, Route};
 use super::settings::{LiveSettings, Settings};
 use super::via::Via;
-use super::{head, headers, max_forwards, noting};
+use super::{head, headers, max_forwards, noting, websocket};
 use crate::client::{Client, Proto};
 use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
 use crate::deliveries::Deliveries;
 use crate::guard::{self, Admitted};
 use crate::keys::ring::KeyRing;
-use crate::listener::{Handler, Peer};
+use crate::listener::{Handler, Peer, Waiting};
 use crate::readiness::Readiness;
 use crate::store::capture::Captures;
 use crate::telemetry::decision::{Decision, Decisions};
@@ -69,19 +71,26 @@ pub struct Shared {
 pub struct Proxy {
     pub(super) shared: Arc<Shared>,
     pub(super) upstream: Arc<Upstream>,
+    pub(super) overseer: Arc<Overseer>,
 }
 
 impl Handler for Proxy {
     type Body = AnswerBody;
 
-    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<AnswerBody> {
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        waiting: Waiting<'_>,
+    ) -> Response<AnswerBody> {
         let begun = self.shared.clock.moment();
         let id = RequestId::new(begun.wall);
         let version = request.version();
+        let asks_to_switch = request.extensions().get::<OnUpgrade>().is_some();
         let settings = self.shared.settings.load();
         let mut decision = Decision::new(id.clone(), peer.address.ip());
         decision.mark = request.extensions().get::<Mark>().cloned();
-        let conduct = self.conduct(request, &peer, begun, &settings, &id, &mut decision);
+        let conduct = self.conduct(request, (&peer, waiting), begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
             self.shared.decisions.record_panic();
             Err(Rejection::Internal)
@@ -93,8 +102,11 @@ impl Handler for Proxy {
             ends |= rejection.ends_connection();
             rejection.respond(&id, decision.reject_status)
         });
-        // Nor where the rest of a body is not read.
+        // Nor where the rest of a body is not read, or the client may have gone on in another protocol (RFC 9931).
         ends |= matches!(response.body(), AnswerBody::Own(_)) && decision.body_pending;
+        ends |= asks_to_switch;
+        // A connection that does switch goes on.
+        ends &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
         end_connection(&mut response, version, ends);
         response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
         let ended = self.shared.clock.monotonic();
@@ -110,14 +122,19 @@ impl Proxy {
     /// A proxy for one runtime.
     #[must_use]
     pub fn new(shared: Arc<Shared>, upstream: Upstream) -> Self {
-        Self { shared, upstream: Arc::new(upstream) }
+        let overseer = Overseer {
+            keys: Arc::clone(&shared.keys),
+            clock: Arc::clone(&shared.clock),
+            decisions: Arc::clone(&shared.decisions),
+        };
+        Self { shared, upstream: Arc::new(upstream), overseer: Arc::new(overseer) }
     }
 
     /// Route → candidates → credential → verify → admit → forward; a handshake ends on the way, answered.
     async fn conduct(
         &self,
         request: Request<Incoming>,
-        peer: &Peer,
+        (peer, waiting): (&Peer, Waiting<'_>),
         begun: Moment,
         settings: &Settings,
         id: &RequestId,
@@ -144,6 +161,7 @@ impl Proxy {
             }
         }
         let (route, integration) = decided(matched.found, decision)?;
+        let asked = websocket::asked(route, &parts, decision.body_pending)?;
 
         let limits = settings.body_limits.at_most(route.max_body);
         let (admitted, body, credential_headers) = match Admitted::by_policy(route) {
@@ -193,8 +211,9 @@ impl Proxy {
             return Ok(answer);
         }
         let via = self.shared.via.value(parts.version);
+        let opening = asked.and_then(|accept| accept.open(&mut parts));
         let outbound = outbound(parts, head.host, &credential_headers, body, (client, peer, via), id);
-        pin!(self.send_on(admitted, outbound, settings.response_timeout)).await
+        pin!(self.send_on(admitted, outbound, settings, waiting, opening)).await
     }
 }
 
@@ -287,6 +306,7 @@ fn outbound(
         client,
         tls: peer.tls.clone(),
         request_id: id.clone(),
+        is_websocket: false,
         body,
     }
 }

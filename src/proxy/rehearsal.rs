@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use super::pipeline::{Proxy, Shared};
 use crate::deliveries::Delivery;
-use crate::listener::{Handler, Peer};
+use crate::listener::{Handler, Peer, Waiting};
 use crate::upstream::Upstream;
 
 /// To the application: this request is no sender's.
@@ -87,7 +87,7 @@ async fn exchange(
         request.extensions_mut().insert(mark.clone());
         let proxy = proxy.clone();
         let peer = Peer { address: SocketAddr::new(from, 0), tls: None };
-        async move { Ok::<_, Infallible>(proxy.handle(request, peer).await) }
+        async move { Ok::<_, Infallible>(proxy.handle(request, peer, Waiting::within()).await) }
     });
     let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), answer);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.ok()?;

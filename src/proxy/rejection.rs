@@ -16,6 +16,7 @@ use super::path::PathFault;
 use super::request_id::RequestId;
 use super::size::SizeFault;
 use super::target_rule::TargetFault;
+use super::websocket::WebSocketFault;
 use crate::client::ClientFault;
 use crate::credential::CredentialFault;
 use crate::guard::GuardError;
@@ -48,6 +49,9 @@ pub enum Rejection {
     /// It came from here: the upstream leads back to us.
     #[error("the request has been here before: its way leads in a circle")]
     Loop,
+    /// It asks for a WebSocket in a way that is none.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketFault),
     /// The path can be read in more than one way.
     #[error(transparent)]
     Path(#[from] PathFault),
@@ -181,6 +185,7 @@ impl Rejection {
             | Self::Head(_)
             | Self::Client(_)
             | Self::Loop
+            | Self::WebSocket(_)
             | Self::Path(_)
             | Self::NoRoute
             | Self::MethodNotAllowed(_)
@@ -214,6 +219,7 @@ impl Rejection {
             )
             | Self::Client(_)
             | Self::Path(_)
+            | Self::WebSocket(_)
             | Self::Body(BodyFault::Broken) => &BAD_REQUEST,
             Self::Size(SizeFault::Target) => &TARGET_TOO_LONG,
             Self::Size(SizeFault::Fields) => &TOO_MANY_FIELDS,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::body::BodyLimits;
+use super::forward::StreamLimits;
 use super::route::{CredentialKind, Table};
 use super::size::HeadLimits;
 use crate::client::TrustedProxies;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub body_limits: BodyLimits,
     /// How long the upstream may take to answer where a route does not say otherwise.
     pub response_timeout: Duration,
+    /// How long streams go unseen.
+    pub streams: StreamLimits,
     /// The URL prefix that senders call, for schemes that sign the URL.
     pub public_url: Option<String>,
     /// Whose word about a client is believed.

@@ -225,6 +225,11 @@ impl Decisions {
         self.metrics.panics.increment(1);
     }
 
+    /// Counts a stream whose key is no longer good.
+    pub fn record_cut(&self) {
+        self.metrics.streams_cut.increment(1);
+    }
+
     /// Records a decision. `routes` are those of the table that the request was judged by; `elapsed` runs from the
     /// head of the request to the head of its answer.
     pub fn record(

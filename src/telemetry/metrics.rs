@@ -132,6 +132,8 @@ pub struct Metrics {
     verified: [[Counter; Which::ALL.len()]; CredentialKind::ALL.len()],
     /// `countersign_panics_total`
     pub panics: Counter,
+    /// `countersign_streams_cut_total`
+    pub streams_cut: Counter,
     /// Gauges that are set when `/metrics` is read.
     pub gauges: Gauges,
 }
@@ -159,7 +161,7 @@ impl Metrics {
         let schemes: HashMap<_, _> = labels.enumerate().map(|(place, label)| (label, place)).collect();
         let verifications =
             (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
-        let (verified, panics, gauges) = metrics::with_local_recorder(&recorder, || {
+        let (verified, panics, streams_cut, gauges) = metrics::with_local_recorder(&recorder, || {
             describe();
             let version = env!("CARGO_PKG_VERSION");
             metrics::gauge!("countersign_build_info", "version" => version).set(1.0);
@@ -169,9 +171,11 @@ impl Metrics {
                     metrics::counter!("countersign_verified_total", "kind" => kind, "secret" => secret)
                 })
             });
-            (verified, metrics::counter!("countersign_panics_total"), Gauges::new())
+            let panics = metrics::counter!("countersign_panics_total");
+            let streams_cut = metrics::counter!("countersign_streams_cut_total");
+            (verified, panics, streams_cut, Gauges::new())
         });
-        Self { recorder, handle, schemes, verifications, verified, panics, gauges }
+        Self { recorder, handle, schemes, verifications, verified, panics, streams_cut, gauges }
     }
 
     /// The handles of a table's routes, by name.
@@ -341,6 +345,10 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_verified_total",
         "Credentials verified, by kind and by which of the record's values: current or previous."
+    );
+    metrics::describe_counter!(
+        "countersign_streams_cut_total",
+        "Streams that were cut because their key was no longer good."
     );
     metrics::describe_counter!("countersign_panics_total", "Requests that a defect of ours ended, with 503.");
     metrics::describe_counter!("countersign_upstream_errors_total", "Requests without an answer, by cause.");

@@ -2,7 +2,7 @@
 //!
 //! Not a load balancer: there is one upstream, HTTP/1.1, over TCP or a Unix socket. Invariants: the target
 //! and the body go up as they arrived; `Host` is the client's; identity headers are set after everything that
-//! a client sent was stripped; a request is sent once, and again only where not one byte of it was written.
+//! a client sent was stripped; a request is sent once, and again only as `pool` says.
 
 mod body;
 pub mod cap;
@@ -23,11 +23,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
 use crate::guard::Admitted;
-use crate::listener::Secured;
+use crate::listener::{Secured, Waiting};
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
 use connect::ConnectError;
 use pool::{Pool, SendError};
+
+/// After this an answer is slow, and it is worth looking whether anybody still waits for it. Most requests never
+/// get there, and cost nothing for it.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// A response body: returns its connection to the pool when it ends as it should.
 pub type ResponseBody = body::PooledBody<ForwardBody>;
@@ -57,6 +61,8 @@ pub struct Outbound {
     pub tls: Option<Arc<Secured>>,
     /// The request's id.
     pub request_id: RequestId,
+    /// Whether it asks to go on as a WebSocket, which the answer may then be.
+    pub is_websocket: bool,
     /// The body, verified or streaming.
     pub body: ForwardBody,
 }
@@ -120,9 +126,11 @@ impl Upstream {
         admitted: Admitted,
         outbound: Outbound,
         response_timeout: Duration,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, UpstreamError>> {
+        waiting: Waiting<'_>,
+    ) -> impl Future<Output = Result<(Response<ResponseBody>, Admitted), UpstreamError>> {
         let limit = admitted.route().timeout.unwrap_or(response_timeout);
         let progress = outbound.body.progress();
+        let may_switch = outbound.is_websocket;
         let request = request(&admitted, outbound);
         async move {
             let lease = self.pool.checkout().await.map_err(|error| {
@@ -130,9 +138,9 @@ impl Upstream {
                 unreached(&error)
             })?;
             let answer = pin!(lease.send(request));
-            let response = pin!(within(limit, progress, answer)).await?;
+            let response = pin!(within(limit, progress, waiting, answer)).await?;
             let mut response = response.map_err(|error| cause(&error))?;
-            if response.status().is_informational() {
+            if response.status().is_informational() && !(may_switch && response.status() == 101) {
                 // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
                 tracing::warn!(
                     status = response.status().as_u16(),
@@ -142,19 +150,26 @@ impl Upstream {
             }
             // The version is of this hop, not of the one behind us (RFC 9110 §2.5).
             *response.version_mut() = Version::HTTP_11;
-            Ok(response)
+            Ok((response, admitted))
         }
     }
 }
 
 /// Waits for an answer for `limit` after the request's last sign of movement: a body that streams through
-/// slowly is not the application's delay.
+/// slowly is not the application's delay. A client that has to wait is looked after: it may give up.
 async fn within<T>(
     limit: Duration,
     progress: Option<Progress>,
+    waiting: Waiting<'_>,
     mut answer: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, UpstreamError> {
-    let mut end = Instant::now() + limit;
+    let begun = Instant::now();
+    let mut end = begun + limit;
+    let slow = end.min(begun + SLOW);
+    if let Ok(answer) = timeout_at(slow, answer.as_mut()).await {
+        return Ok(answer);
+    }
+    waiting.is_long();
     loop {
         match timeout_at(end, answer.as_mut()).await {
             Ok(answer) => return Ok(answer),

@@ -4,7 +4,9 @@
 //! request and bounds no time but connecting and idleness. Invariants:
 //! - A connection is reused only when the request was sent whole *before* the response ended, and the
 //!   response ended where its framing says. hyper then reports ready; stray bytes and a close end it.
-//! - A request is sent again only when hyper gives it back, which it does only if no byte of it was written.
+//! - A request is sent again when hyper gives it back, which it does only if no byte of it was written; and once, on a
+//!   new connection, if a pooled one ended without an answer, the method is idempotent and there is no body (RFC 9110
+//!   §9.2.2, RFC 9112 §9.3.1). No other is: the application may have acted on it.
 //! - The lock is never held across an await.
 
 use std::pin::{Pin, pin};
@@ -13,6 +15,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::Response;
+use http::request::Parts;
 use http_body::Body;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -191,7 +194,7 @@ where
                 self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
             tokio::spawn(async move {
                 let _place = place;
-                if let Err(error) = connection.await {
+                if let Err(error) = connection.with_upgrades().await {
                     tracing::debug!(%error, "connection to the application ended");
                 }
             });
@@ -242,13 +245,13 @@ pub enum SendError {
 
 impl<B> Lease<B>
 where
-    B: Body + Send + 'static,
+    B: Body + Default + Send + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
     /// Sends `request` (origin-form target, with `Host`) and waits for the response's head, however long
-    /// that takes. A pooled connection that proves closed before anything was written is replaced. When
-    /// this future or the response body is dropped early, the connection closes.
+    /// that takes. A pooled connection that proves closed is replaced where the request may be sent again.
+    /// When this future or the response body is dropped early, the connection closes.
     ///
     /// # Errors
     ///
@@ -257,10 +260,11 @@ where
         self,
         request: Request<B>,
     ) -> impl Future<Output = Result<Response<PooledBody<B>>, SendError>> {
-        let (parts, body) = request.into_parts();
-        let (body, sent) = Outgoing::new(body);
-        let mut request = Request::from_parts(parts, body);
         let Self { pool, mut sender, mut fresh } = self;
+        let (parts, body) = request.into_parts();
+        let mut spare = (!fresh && is_repeatable(&parts, &body)).then(|| parts.clone());
+        let (body, mut sent) = Outgoing::new(body);
+        let mut request = Request::from_parts(parts, body);
         async move {
             loop {
                 // Pinned where it is made: awaited as a value it would be copied first, request and all.
@@ -272,11 +276,26 @@ where
                 };
                 let message = error.take_message();
                 let unsent = message.is_some();
-                request = match message {
-                    Some(request) if !fresh => request,
-                    _ => return Err(SendError::Exchange { source: error.into_error(), unsent }),
+                let again = match (message, spare.take()) {
+                    (Some(request), left) => {
+                        spare = left;
+                        (!fresh).then_some(request)
+                    }
+                    // `spare` was taken: there is no third time.
+                    (None, Some(parts)) if is_without_answer(error.error()) => {
+                        let (body, nothing) = Outgoing::new(B::default());
+                        sent = nothing;
+                        Some(Request::from_parts(parts, body))
+                    }
+                    (None, _) => None,
                 };
-                match pool.take_idle() {
+                let Some(again) = again else {
+                    return Err(SendError::Exchange { source: error.into_error(), unsent });
+                };
+                request = again;
+                // What may have been seen goes to a connection that cannot be stale.
+                let kept = if unsent { pool.take_idle() } else { None };
+                match kept {
                     Some(next) => sender = next,
                     None => {
                         sender = pool.open().await?;
@@ -286,4 +305,14 @@ where
             }
         }
     }
+}
+
+/// Whether doing it twice is doing it once, and nothing of it is used up by trying.
+fn is_repeatable(parts: &Parts, body: &impl Body) -> bool {
+    parts.method.is_idempotent() && body.is_end_stream()
+}
+
+/// Whether the connection ended before an answer, and not because of one that is none.
+fn is_without_answer(error: &hyper::Error) -> bool {
+    !error.is_parse() && !error.is_user()
 }

@@ -14,7 +14,7 @@ use countersign::drain;
 use countersign::listener;
 use countersign::listener::Connections;
 use countersign::listener::Handler;
-use countersign::listener::{ListenerSettings, LiveTuning, Peer};
+use countersign::listener::{ListenerSettings, LiveTuning, Peer, Waiting};
 use http::Request;
 use http::Response;
 use http_body_util::BodyExt;
@@ -46,7 +46,12 @@ struct Paths {
 impl Handler for Paths {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _peer: Peer) -> Response<Full<Bytes>> {
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        _peer: Peer,
+        _waiting: Waiting<'_>,
+    ) -> Response<Full<Bytes>> {
         self.entered.add_permits(1);
         let body = match request.uri().path() {
             "/early" => {

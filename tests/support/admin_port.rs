@@ -17,6 +17,7 @@ use countersign::keys::record::{Kind, RecordKey};
 use countersign::keys::ring::KeyRing;
 use countersign::keys::sync::Sync;
 use countersign::proxy::body::BodyLimits;
+use countersign::proxy::forward::StreamLimits;
 use countersign::proxy::route::Table;
 use countersign::proxy::settings::{LiveSettings, Settings};
 use countersign::proxy::size::HeadLimits;
@@ -73,6 +74,7 @@ pub(crate) fn settings() -> Settings {
             min_rate: config.limits.body_min_rate,
         },
         response_timeout: config.upstream.response_timeout,
+        streams: StreamLimits { recheck: Duration::from_secs(30), websocket_idle: Duration::from_secs(300) },
         public_url: Some("https://hooks.example.com/".to_owned()),
         trusted_proxies: config.listener.trusted_proxies,
         candidate_secrets: config.limits.candidate_secrets,

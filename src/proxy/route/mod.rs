@@ -62,6 +62,8 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// How long the upstream may take to answer; `None` = `upstream.response_timeout`.
     pub timeout: Option<Duration>,
+    /// Whether a request may go on as a WebSocket.
+    pub websocket: bool,
 }
 
 impl Route {

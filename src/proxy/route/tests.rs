@@ -15,6 +15,7 @@ fn route(name: &str, path: &str, methods: &[&str]) -> Route {
         bearer: false,
         max_body: None,
         timeout: None,
+        websocket: false,
     }
 }
 
