@@ -8,7 +8,7 @@ use crate::support::mac::hmac_hex;
 use crate::support::sidecar::{Sidecar, TOKEN, until};
 
 /// As docs/metrics.md has them.
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 13] = [
     "countersign_requests_total",
     "countersign_request_duration_seconds",
     "countersign_verifications_total",
@@ -20,6 +20,7 @@ const METRICS: [&str; 12] = [
     "countersign_listener_parse_errors_total",
     "countersign_panics_total",
     "countersign_streams_cut_total",
+    "countersign_listener_proxy_faults_total",
     "countersign_build_info",
 ];
 

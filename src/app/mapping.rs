@@ -53,6 +53,7 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
         max_connections: config.limits.connections,
         max_connections_per_address: config.limits.connections_per_address,
         trusted_proxies: config.listener.trusted_proxies.clone(),
+        proxy_protocol: config.listener.proxy_protocol,
         max_requests: config.limits.requests_per_connection,
         max_headers: config.limits.headers,
         max_header_bytes: config.limits.header_bytes,

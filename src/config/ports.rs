@@ -23,6 +23,8 @@ pub struct ListenerConfig {
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-*` and `Forwarded` are believed. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
+    /// Whether every connection begins with a PROXY header, which only trusted proxies may send. Default: off.
+    pub proxy_protocol: bool,
     /// The files of TLS. Default: the port is without.
     pub tls: Option<ServerFiles>,
 }
@@ -55,6 +57,13 @@ pub(super) fn listener(reader: &Reader, root: &mut Section<'_>) -> Option<Listen
     let threads = section.required("threads", units::number(0..=256));
     let public_url = section.optional("public_url", public_url);
     let trusted_proxies = trusted_proxies(reader, &mut section);
+    let proxy_protocol = section.required("proxy_protocol", units::word(&[("off", false), ("on", true)]));
+    if proxy_protocol == Some(true) && trusted_proxies == Some(TrustedProxies::default()) {
+        section.fault(
+            "proxy_protocol",
+            "\"off\", or networks in listener.trusted_proxies: nobody else may speak for a client",
+        );
+    }
     let tls = tls::server(reader, &mut section);
     section.finish();
     Some(ListenerConfig {
@@ -62,6 +71,7 @@ pub(super) fn listener(reader: &Reader, root: &mut Section<'_>) -> Option<Listen
         threads: threads?,
         public_url,
         trusted_proxies: trusted_proxies?,
+        proxy_protocol: proxy_protocol?,
         tls: tls?,
     })
 }

@@ -39,6 +39,7 @@ use super::connections::Permit;
 use super::deadline::Deadlines;
 use super::frames::FrameMeter;
 use super::io::Conversation;
+use super::proxy_protocol;
 use super::secure::{self, HandshakeFailure, Peer, Transport};
 use super::shared::Shared;
 use super::sniff::Protocol;
@@ -47,19 +48,67 @@ use super::sniff::sniff;
 use super::takeover::Takeover;
 use super::waiting::Waiting;
 
-/// Serves one connection until it closes. `_permit` is its place among the open ones.
+/// Serves one connection until it closes. `permit` is its place among the open ones.
 pub(super) async fn run<H: Handler>(
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     shared: Arc<Shared>,
     handler: H,
-    _permit: Permit,
+    mut permit: Permit,
 ) -> io::Result<()> {
+    let Some(peer) = client_of(&mut stream, peer, &shared, &mut permit).await else { return Ok(()) };
     match shared.tuning.tls() {
         None => converse(stream, None, Peer { address: peer, tls: None }, shared, handler).await,
         // In a box, so that connections without TLS are none the larger.
         Some(_) => Box::pin(run_secure(stream, peer, shared, handler)).await,
     }
+}
+
+/// Whose connection it is: its peer's, or as a PROXY header says. `None`: nobody's who may have one.
+async fn client_of(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    shared: &Shared,
+    permit: &mut Permit,
+) -> Option<SocketAddr> {
+    let tuning = shared.tuning.now();
+    let settings = &tuning.settings;
+    if !settings.proxy_protocol {
+        return Some(peer);
+    }
+    let mut drained = pin!(shared.drained());
+    drained.as_mut().enable();
+    if shared.drain_end().is_some() {
+        return None;
+    }
+    let said = tokio::select! {
+        biased;
+        said = proxied(stream, peer, permit, settings) => said,
+        () = sleep(settings.header_timeout) => Err(io::ErrorKind::TimedOut.into()),
+        () = &mut drained => return None,
+    };
+    said.inspect_err(|error| {
+        shared.connections.count_proxy_fault();
+        tracing::debug!(%peer, %error, "a connection without a PROXY header that counts");
+    })
+    .ok()
+}
+
+/// Only a trusted proxy may say anything of its client.
+async fn proxied(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    permit: &mut Permit,
+    settings: &ListenerSettings,
+) -> io::Result<SocketAddr> {
+    if !settings.trusted_proxies.contains(peer.ip()) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not of a trusted proxy"));
+    }
+    let Some(client) = proxy_protocol::read(stream).await? else { return Ok(peer) };
+    if !permit.pass_to(client.ip(), settings) {
+        return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "its client has as many as it may"));
+    }
+    Ok(client)
 }
 
 /// The same under TLS.

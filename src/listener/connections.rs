@@ -26,6 +26,7 @@ pub struct Connections {
     refused_by_address: AtomicU64,
     floods: AtomicU64,
     parse_errors: AtomicU64,
+    proxy_faults: AtomicU64,
     handshake_failures: [AtomicU64; HandshakeFailure::ALL.len()],
 }
 
@@ -72,6 +73,12 @@ impl Connections {
         }
     }
 
+    /// Connections closed because they came from no trusted proxy, or with a PROXY header that is none.
+    #[must_use]
+    pub fn proxy_faults(&self) -> u64 {
+        self.proxy_faults.load(Ordering::Relaxed)
+    }
+
     /// Takes a place for one connection, unless as many are open as may be, or as many of its address.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr, limits: &ListenerSettings) -> Option<Permit> {
         let network = network(peer);
@@ -96,6 +103,10 @@ impl Connections {
         self.floods.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn count_proxy_fault(&self) {
+        self.proxy_faults.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn count_parse_error(&self) {
         self.parse_errors.fetch_add(1, Ordering::Relaxed);
     }
@@ -108,15 +119,35 @@ pub(super) struct Permit {
     network: IpAddr,
 }
 
+impl Permit {
+    /// The connection is not its peer's but that of `client`, for whom a proxy speaks. False: it has as many as it may.
+    pub(super) fn pass_to(&mut self, client: IpAddr, limits: &ListenerSettings) -> bool {
+        let mut by_address = self.connections.by_address.lock();
+        give_back(&mut by_address, self.network);
+        self.network = network(client);
+        let open = by_address.entry(self.network).or_default();
+        *open += 1;
+        let within = *open <= limits.max_connections_per_address || limits.trusted_proxies.contains(client);
+        drop(by_address);
+        if !within {
+            self.connections.refused_by_address.fetch_add(1, Ordering::Relaxed);
+        }
+        within
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.connections.open.fetch_sub(1, Ordering::Relaxed);
-        let mut by_address = self.connections.by_address.lock();
-        if let Some(open) = by_address.get_mut(&self.network) {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
-                by_address.remove(&self.network);
-            }
+        give_back(&mut self.connections.by_address.lock(), self.network);
+    }
+}
+
+fn give_back(by_address: &mut HashMap<IpAddr, usize>, network: IpAddr) {
+    if let Some(open) = by_address.get_mut(&network) {
+        *open = open.saturating_sub(1);
+        if *open == 0 {
+            by_address.remove(&network);
         }
     }
 }

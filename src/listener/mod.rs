@@ -13,6 +13,7 @@ mod connections;
 mod deadline;
 mod frames;
 mod io;
+mod proxy_protocol;
 mod secure;
 mod shared;
 mod sniff;
@@ -43,6 +44,7 @@ pub use bind::Bound;
 pub use bind::bind;
 pub use connections::Connections;
 pub use connections::network;
+pub use proxy_protocol::ProxyFault;
 pub use secure::{ClientCertificate, HandshakeFailure, Peer, Secured};
 pub use takeover::Takeover;
 pub use tuning::LiveTuning;
@@ -98,6 +100,8 @@ pub struct ListenerSettings {
     pub max_connections_per_address: usize,
     /// Whose connections have no limit per address. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
+    /// Whether every connection begins with a PROXY header, which only trusted proxies may send. Default false.
+    pub proxy_protocol: bool,
     /// Requests on one connection; the last one's answer closes it. Default 10 000.
     pub max_requests: u32,
     /// Header fields of one request (HTTP/1.1). Default 100.
@@ -135,6 +139,7 @@ impl Default for ListenerSettings {
             max_connections: 10_000,
             max_connections_per_address: 2000,
             trusted_proxies: TrustedProxies::default(),
+            proxy_protocol: false,
             max_requests: 10_000,
             max_headers: 100,
             max_header_bytes: 64 * 1024,

@@ -170,6 +170,7 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     gauges.parse_errors.absolute(ops.connections.parse_errors());
     gauges.connections.set(float(ops.connections.open()));
     gauges.refused_connections.absolute(ops.connections.refused());
+    gauges.proxy_faults.absolute(ops.connections.proxy_faults());
     gauges.refused_by_address.absolute(ops.connections.refused_by_address());
     gauges.floods.absolute(ops.connections.floods());
     gauges.admin_refused.absolute(ops.refused.total());

@@ -176,15 +176,7 @@ impl Proxy {
                     Judgement::Credentials(judged) => judged,
                     Judgement::Handshake(opening) => {
                         // In a box, for it is rare and large: what every request carries along stays small.
-                        return Box::pin(self.shake(
-                            opening,
-                            &facts,
-                            incoming,
-                            settings.body_limits,
-                            id,
-                            decision,
-                        ))
-                        .await;
+                        return Box::pin(self.shake(opening, &facts, incoming, settings, id, decision)).await;
                     }
                 };
                 body::check_declared(&parts.headers, judged.max_body(route, limits.max))?;
@@ -224,13 +216,14 @@ impl Proxy {
         opening: Opening,
         facts: &Facts<'_>,
         incoming: Incoming,
-        mut limits: BodyLimits,
+        settings: &Settings,
         id: &RequestId,
         decision: &mut Decision,
     ) -> Result<Response<AnswerBody>, Rejection> {
         let answer = match opening {
             Opening::Challenge(answer) => answer,
             Opening::Secret(entry) => {
+                let mut limits = settings.body_limits;
                 limits.max = limits.max.min(handshake::LARGEST);
                 let read = body::read(incoming, limits, self.shared.budget.share(facts.peer), |_| ()).await;
                 let body = read.map_err(|fault| match fault {

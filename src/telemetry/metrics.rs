@@ -114,6 +114,8 @@ pub struct Gauges {
     pub refused_connections: Counter,
     /// `countersign_listener_refused_connections_by_address_total`
     pub refused_by_address: Counter,
+    /// `countersign_listener_proxy_faults_total`
+    pub proxy_faults: Counter,
     /// `countersign_listener_floods_total`
     pub floods: Counter,
     /// `countersign_admin_refused_total`
@@ -317,6 +319,7 @@ impl Gauges {
             parse_errors: metrics::counter!("countersign_listener_parse_errors_total"),
             connections: metrics::gauge!("countersign_listener_connections"),
             refused_connections: metrics::counter!("countersign_listener_refused_connections_total"),
+            proxy_faults: metrics::counter!("countersign_listener_proxy_faults_total"),
             refused_by_address: metrics::counter!(
                 "countersign_listener_refused_connections_by_address_total"
             ),
@@ -372,6 +375,10 @@ fn describe() {
     metrics::describe_counter!(
         "countersign_listener_parse_errors_total",
         "Connections that ended because what they sent is not HTTP."
+    );
+    metrics::describe_counter!(
+        "countersign_listener_proxy_faults_total",
+        "Connections closed for lack of a good PROXY header of a trusted proxy."
     );
     metrics::describe_gauge!("countersign_listener_connections", "Open connections on the traffic port.");
     metrics::describe_counter!(

@@ -3,6 +3,7 @@
 mod lasting;
 mod leaving;
 mod pressure;
+mod proxy_protocol;
 mod real_peer;
 mod websocket;
 
