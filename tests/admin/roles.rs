@@ -1,8 +1,12 @@
 //! What each role may do, and what is noted of those who ask for more.
 
+use std::sync::Arc;
+
 use countersign::admin::{OPERATIONS, Permission};
 use countersign::keys::record::AdminRole;
+use countersign::store::deliveries::{Kept, Side};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::admins::call_as;
 use crate::support::admin_port::Port;
@@ -22,8 +26,20 @@ async fn n10_a_role_reaches_the_operations_of_its_permission_and_no_other() {
     let key = port.key(&workspace, json!({ "name": "k" })).await.str("id").to_owned();
     let hook = port.integration(json!({ "name": "h" })).await.str("id").to_owned();
     let (victim, _) = port.admin(json!({ "name": "victim", "role": "auditor" })).await;
+    let (id, integration) = (Uuid::now_v7(), Uuid::parse_str(&hook).unwrap());
+    let delivery = json!({
+        "id": id, "integrationId": integration, "integration": "h", "at": 0, "outcome": "verified", "reason": null,
+        "cause": null, "status": 200, "route": "webhooks", "scheme": "generic", "secret": "current",
+        "client": "192.0.2.7", "method": "POST", "path": "/webhooks/h", "hasQuery": false, "headers": [], "body": null,
+        "stages": { "judged": null, "read": null, "verified": null, "answered": 0.1 },
+    });
+    let kept =
+        Kept { integration, side: Side::Verified, id, json: Arc::from(delivery.to_string().as_bytes()) };
+    port.store.keep_deliveries(&[kept], 10, port.writer.now()).await.unwrap();
+    let delivery = id.to_string();
     let ids = [
-        ("workspace", &*workspace),
+        ("delivery", &*delivery),
+        ("workspace", &workspace),
         ("key", &key),
         ("integration", &hook),
         ("admin", &victim),

@@ -68,7 +68,7 @@ fn a_sample_that_is_refused_says_where_and_why() {
     assert_eq!((status, &report["ok"], &report["status"]), (200, &json!(false), &json!(401)));
     assert_eq!(stages(&report), all(&[("route", true), ("candidates", true), ("verified", false)]));
     assert_eq!(report["delivery"]["reason"], "inactive");
-    sidecar.upstream.saw_nothing();
+    assert_eq!(sidecar.upstream.count(), 0);
     assert_eq!(sidecar.admin("POST", "/api/integrations/nobody/test", None).status, 404);
 }
 
