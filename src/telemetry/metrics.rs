@@ -164,7 +164,7 @@ impl Metrics {
         let verifications =
             (0..CredentialKind::ALL.len() * schemes.len() * REASONS).map(|_| OnceLock::new()).collect();
         let (verified, panics, streams_cut, gauges) = metrics::with_local_recorder(&recorder, || {
-            describe();
+            super::describe::describe();
             let version = env!("CARGO_PKG_VERSION");
             metrics::gauge!("countersign_build_info", "version" => version).set(1.0);
             let verified = CredentialKind::ALL.map(|kind| {
@@ -332,78 +332,4 @@ impl Gauges {
             }),
         }
     }
-}
-
-fn describe() {
-    metrics::describe_counter!("countersign_requests_total", "Requests that ended, by route and outcome.");
-    metrics::describe_histogram!(
-        "countersign_request_duration_seconds",
-        metrics::Unit::Seconds,
-        "Time from the head of a request to the head of its answer."
-    );
-    metrics::describe_counter!(
-        "countersign_verifications_total",
-        "Credentials judged, by kind, scheme and reason; reason \"ok\" = verified."
-    );
-    metrics::describe_counter!(
-        "countersign_verified_total",
-        "Credentials verified, by kind and by which of the record's values: current or previous."
-    );
-    metrics::describe_counter!(
-        "countersign_streams_cut_total",
-        "Streams that were cut because their key was no longer good."
-    );
-    metrics::describe_counter!("countersign_panics_total", "Requests that a defect of ours ended, with 503.");
-    metrics::describe_counter!("countersign_upstream_errors_total", "Requests without an answer, by cause.");
-    metrics::describe_gauge!("countersign_keys_records", "Records held in memory, by kind.");
-    metrics::describe_gauge!(
-        "countersign_keys_staleness_seconds",
-        metrics::Unit::Seconds,
-        "Time since the store was last heard of; -1 = never."
-    );
-    metrics::describe_gauge!("countersign_keys_generation", "Key sets swapped in whole since the start.");
-    metrics::describe_counter!("countersign_keys_resyncs_total", "Key sets read whole, by cause.");
-    metrics::describe_counter!(
-        "countersign_store_alarms_total",
-        "What waiting does not cure in the store, by kind; see docs/metrics.md."
-    );
-    metrics::describe_gauge!(
-        "countersign_body_bytes_in_flight",
-        metrics::Unit::Bytes,
-        "Buffered request body bytes held now."
-    );
-    metrics::describe_counter!(
-        "countersign_listener_parse_errors_total",
-        "Connections that ended because what they sent is not HTTP."
-    );
-    metrics::describe_counter!(
-        "countersign_listener_proxy_faults_total",
-        "Connections closed for lack of a good PROXY header of a trusted proxy."
-    );
-    metrics::describe_gauge!("countersign_listener_connections", "Open connections on the traffic port.");
-    metrics::describe_counter!(
-        "countersign_listener_refused_connections_total",
-        "Connections closed at once because limits.connections was reached."
-    );
-    metrics::describe_counter!(
-        "countersign_listener_refused_connections_by_address_total",
-        "Connections closed at once because limits.connections_per_address was reached."
-    );
-    metrics::describe_counter!(
-        "countersign_body_shed_total",
-        "Bodies refused or given up because limits.body_budget was short, by cause."
-    );
-    metrics::describe_counter!(
-        "countersign_listener_floods_total",
-        "HTTP/2 connections closed because their frames were beyond the limits."
-    );
-    metrics::describe_counter!(
-        "countersign_admin_refused_total",
-        "Calls of the admin port without its token."
-    );
-    metrics::describe_counter!(
-        "countersign_deliveries_total",
-        "Attempts on integrations, verified or refused, whose delivery was stored or dropped."
-    );
-    metrics::describe_gauge!("countersign_build_info", "Always 1; the version is a label.");
 }

@@ -4,6 +4,7 @@
 //! from closed sets; no key, path or message of a client is a label; nothing here can fail a request.
 
 pub mod decision;
+mod describe;
 pub mod log;
 pub mod metrics;
 pub mod reason;
