@@ -9,7 +9,7 @@ use countersign::credential::Head;
 use countersign::secret::Secret;
 use countersign::verify::offline::{Captured, Terms, judge};
 use countersign::verify::scheme::{CUSTOM, Scheme, SchemeSpec};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 /// Public keys for schemes whose key can't be generated: Ed25519 (RFC 9421, B.1.4) as PEM, base64 and hex, P-256
 /// (B.1.3), and an RSA key whose private half is gone.
@@ -104,4 +104,40 @@ fn line(data: &[u8]) -> (&[u8], &[u8]) {
         }
         None => (data, b""),
     }
+}
+
+/// An input as the head that a parser would hand over: request line, headers, as far as they are legal. The version is
+/// HTTP/1.1 unless the request line says `1.0` or `2`.
+pub fn head_of(data: &[u8]) -> Option<http::request::Parts> {
+    let (first, mut rest) = line(data);
+    let mut words = first.splitn(3, |byte| *byte == b' ');
+    let method = Method::from_bytes(words.next()?).ok()?;
+    let uri = http::Uri::try_from(words.next()?).ok()?;
+    let version = match words.next() {
+        Some(b"1.0") => Version::HTTP_10,
+        Some(b"2") => Version::HTTP_2,
+        _ => Version::HTTP_11,
+    };
+    let mut headers = HeaderMap::new();
+    while !rest.is_empty() {
+        let (header, after) = line(rest);
+        rest = after;
+        let Some(at) = header.iter().position(|byte| *byte == b':') else { break };
+        let (name, value) = header.split_at(at);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    let mut request = http::Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    *request.headers_mut() = headers;
+    Some(request.into_parts().0)
+}
+
+/// The lines of a header.
+pub fn lines<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
 }
