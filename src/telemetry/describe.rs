@@ -4,8 +4,12 @@
 
 use metrics::Unit::{Bytes, Count, Seconds};
 
-const COUNTERS: [(&str, &str); 15] = [
+const COUNTERS: [(&str, &str); 16] = [
     ("countersign_requests_total", "Requests that ended, by route and outcome."),
+    (
+        "countersign_verifications_total",
+        "Credentials judged, by kind, scheme and reason; reason \"ok\" = verified.",
+    ),
     (
         "countersign_verified_total",
         "Credentials verified, by kind and by which of the record's values: current or previous.",
