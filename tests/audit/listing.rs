@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use crate::support::admin_port::{Answer, Port};
 use crate::support::redis::{namespace, shared};
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "action",
     "actor",
+    "actorId",
     "at",
     "id",
     "kek",

@@ -126,8 +126,8 @@ fn a_panic_is_this_requests_503_and_nobody_elses() {
     connection.write(&call.bytes());
     assert_eq!(connection.answer().status, 200);
     let before = sidecar.upstream.bytes();
-    // The first reading is the request's arrival, the second its admission.
-    sidecar.clock.panic_at_monotonic(1);
+    // Readings: the request's arrival, its head judged, its body read, its admission.
+    sidecar.clock.panic_at_monotonic(3);
     connection.write(&call.bytes());
     assert_problem(&connection.answer(), 503, "a panic");
     assert!(sidecar.clock.has_panicked());

@@ -154,8 +154,11 @@ fn kept(vector: &Vector, scheme: &Scheme) -> BTreeSet<(String, String)> {
 
 /// The headers that the application got, but for those that the sidecar adds.
 fn others(seen: &Seen) -> BTreeSet<(String, String)> {
-    let ours =
-        |name: &str| name == "via" || name.starts_with("countersign-") || name.starts_with("x-forwarded-");
+    let ours = |name: &str| {
+        matches!(name, "via" | "forwarded")
+            || name.starts_with("countersign-")
+            || name.starts_with("x-forwarded-")
+    };
     let headers = seen.headers.iter().filter(|(name, _)| !ours(name) && !WRITTEN.contains(&name.as_str()));
     headers.cloned().collect()
 }

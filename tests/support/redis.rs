@@ -122,6 +122,13 @@ impl Server {
         command.query(&mut self.connection()).unwrap()
     }
 
+    /// The same of a server that is changing its role, and drops connections meanwhile.
+    pub(crate) fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut self.client().get_connection().ok()?).ok()
+    }
+
     pub(crate) fn do_it(&self, words: &[&str]) {
         self.ask::<redis::Value>(words);
     }
