@@ -151,7 +151,8 @@ pub(super) fn digest(body: &[u8]) -> String {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Body, Expected, content_digest, digest};
+    use super::super::{BodyPolicy, KindAttempt};
+    use super::{Body, BoundBody, Choice, Expected, content_digest, digest};
 
     fn holds(expected: Option<Expected>, body: &[u8], required: bool) -> bool {
         let mut hashed = Body::new(expected);
@@ -198,6 +199,22 @@ mod tests {
         assert!(holds(None, b"", true));
         assert!(!holds(None, b"x", true));
         assert!(holds(None, b"x", false));
+    }
+
+    #[test]
+    fn a_body_is_bound_by_its_digest_or_because_only_an_empty_one_is_let_in() {
+        let abc = || Expected::content_digest(content_digest(b"abc").as_bytes());
+        let binds = |digest: Option<Expected>, body: &[u8], policy| {
+            let mut bound = BoundBody::new(Choice::from(1), digest, policy);
+            bound.update(body);
+            let finding = Box::new(bound).finish(body);
+            assert!(bool::from(finding.matched));
+            finding.binds_body
+        };
+        assert!(binds(abc(), b"abc", BodyPolicy::Required));
+        assert!(binds(abc(), b"abc", BodyPolicy::Optional));
+        assert!(binds(None, b"", BodyPolicy::Required));
+        assert!(!binds(None, b"abc", BodyPolicy::Optional));
     }
 
     proptest! {
