@@ -78,8 +78,13 @@ async fn what_a_server_has_lost_stays_in_force_and_is_written_back_once() {
     let actions: Vec<&str> = named.iter().map(|(action, _)| action.as_str()).collect();
     let (record, revocation) = ("store.record_restored", "store.revocation_restored");
     assert_eq!(actions, [record, record, revocation, revocation], "{named:?}");
-    for sidecar in [&a, &b, &data] {
-        assert_eq!(sidecar.metric("countersign_store_alarms_total{kind=\"lost_changes\"} "), Some(1.0));
+    // Whoever was back after another had written everything back has lost nothing, and says nothing.
+    let alarms = |sidecar: &Sidecar| sidecar.metric("countersign_store_alarms_total{kind=\"lost_changes\"} ");
+    let alarmed: Vec<&Sidecar> =
+        [&a, &b, &data].into_iter().filter(|each| alarms(each) != Some(0.0)).collect();
+    assert!(!alarmed.is_empty(), "nobody has noticed");
+    for sidecar in alarmed {
+        assert_eq!(alarms(sidecar), Some(1.0));
         assert_eq!(sidecar.metric("countersign_keys_resyncs_total{cause=\"rollback\"} "), Some(1.0));
         assert_eq!(sidecar.metric("countersign_keys_generation "), Some(2.0));
         reports(sidecar, "s ago): the store has lost changes that were seen").await;
