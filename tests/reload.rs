@@ -115,9 +115,11 @@ fn g05_a_faulty_file_changes_nothing_and_says_why() {
         reloaded.change(&toml, "refused");
         until("it is said why", || reloaded.verbose().contains(why));
         assert!(reloaded.verbose().ends_with("ok\n"), "{toml}");
-        assert!(
-            reloaded.serve.process.stderr().contains(why) || reloaded.serve.process.stdout().contains(why)
-        );
+        let logged = || {
+            let process = &reloaded.serve.process;
+            process.stderr().contains(why) || process.stdout().contains(why)
+        };
+        until("it is logged", logged);
         assert_eq!((reloaded.get("/one"), reloaded.get("/two")), (200, 404), "{toml}");
         // `check` says the same beforehand.
         if !why.contains("restart") {
