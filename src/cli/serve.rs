@@ -14,7 +14,7 @@ use super::follow::{Follow, POLL};
 use super::{Exit, ServeArgs};
 use crate::app::{self, Running};
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Faults, Loaded, Sources};
+use crate::config::{self, Config, Faults, Loaded, Sources, StoreBackend};
 use crate::secret::Secret;
 use crate::telemetry::log;
 
@@ -25,6 +25,9 @@ or keep it in a file that only its owner can read, named by admin.token_file (--
 
 /// Shortest admin token, bytes. One that `openssl rand -hex 32` makes has 64.
 const MIN_TOKEN: usize = 16;
+
+/// The variable that may hold the password of the store.
+const STORE_URL: &str = "COUNTERSIGN_STORE__URL";
 
 /// Loads the configuration and runs until told to stop.
 #[must_use]
@@ -53,8 +56,28 @@ pub fn run(args: &ServeArgs) -> Exit {
             version = env!("CARGO_PKG_VERSION"),
             "countersign is up"
         );
+        for (variable, option) in secrets_in_the_environment(&sources, &loaded) {
+            tracing::warn!(
+                variable,
+                "a secret comes from the environment, which container tools show and child processes inherit; \
+                 {option} reads it from a file"
+            );
+        }
         true
     })
+}
+
+/// The variables that hold a secret, and the option that keeps each out of them.
+fn secrets_in_the_environment(
+    sources: &Sources,
+    loaded: &Loaded,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of_store = match &loaded.config.store.backend {
+        StoreBackend::Redis(redis) => redis.password.is_some() && sources.env.contains_key(STORE_URL),
+        StoreBackend::Embedded { .. } => false,
+    };
+    let token = loaded.admin_token.is_some().then_some(("COUNTERSIGN_ADMIN_TOKEN", "admin.token_file"));
+    token.into_iter().chain(of_store.then_some((STORE_URL, "store.password_file")))
 }
 
 /// Runs a sidecar until a signal, then drains it. `started` is called once its sockets are bound, and says

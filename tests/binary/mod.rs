@@ -9,4 +9,5 @@ mod ending;
 mod hardening;
 mod keks;
 mod logs;
+mod secrets;
 mod starting;
