@@ -186,7 +186,7 @@ fn a_record_that_was_tampered_with_is_a_503_for_its_own_callers() {
 }
 
 #[test]
-fn without_the_keys_that_open_it_a_store_is_refused_at_the_start_and_whole_with_them() {
+fn s07_without_the_keys_that_open_it_a_store_is_refused_at_the_start_and_whole_with_them() {
     let mut world = World::start();
     world.sidecar.stop();
     let kek = world.sidecar.store_path().with_file_name("keys.redb.keks").join("default.key");

@@ -270,7 +270,7 @@ fn audited(dir: &Path) -> HashSet<String> {
 }
 
 #[test]
-fn no_acknowledged_write_is_lost_by_kill_9() {
+fn n15_no_acknowledged_write_is_lost_or_unaudited_by_kill_9() {
     let dir = tempdir().unwrap();
     let upstream = Upstream::start();
     let mut admins: Vec<Admin> = (0..WRITERS).map(|number| Admin { number, ..Admin::default() }).collect();

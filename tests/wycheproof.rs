@@ -1,7 +1,8 @@
 //! Every algorithm of the scheme language against the vectors of C2SP's Project Wycheproof: what is forged,
 //! malformed, malleable or cut is refused, and what is right is not.
 //!
-//! Catalogue: W39 (public keys), W40 (HMAC). A tag that is cut is right in Wycheproof and never a signature here.
+//! And the cipher that seals secrets, as the library that we use has it. Catalogue: W39 (public keys), W40 (HMAC), S15
+//! (AEAD). A tag that is cut is right in Wycheproof and never a signature here.
 
 use ::wycheproof::TestResult;
 use countersign::clock::UnixMillis;
@@ -147,4 +148,35 @@ fn w40_hmac_and_a_tag_that_is_cut_is_none() {
         }
         assert!(whole >= 50 && cut >= 50, "{algorithm}: {whole} {cut}");
     }
+}
+
+#[test]
+fn s15_aes_256_gcm_siv() {
+    use ::wycheproof::aead::{TestName, TestSet};
+    use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+    let set = TestSet::load(TestName::AesGcmSiv).unwrap();
+    let mut judged = 0;
+    for group in set.test_groups.iter().filter(|group| group.key_size == 256) {
+        for test in &group.tests {
+            let what = format!("{}: {}", test.tc_id, test.comment);
+            let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &test.key).unwrap());
+            let nonce: [u8; NONCE_LEN] = test.nonce.as_ref().try_into().unwrap();
+            let nonce = || Nonce::assume_unique_for_key(nonce);
+            let mut sealed = [test.ct.as_ref(), test.tag.as_ref()].concat();
+            let opened =
+                key.open_in_place(nonce(), Aad::from(&test.aad), &mut sealed).map(|text| text.to_vec());
+            match test.result {
+                TestResult::Valid => {
+                    assert_eq!(opened.unwrap(), test.pt.as_ref(), "{what}");
+                    let mut text = test.pt.to_vec();
+                    key.seal_in_place_append_tag(nonce(), Aad::from(&test.aad), &mut text).unwrap();
+                    assert_eq!(text, [test.ct.as_ref(), test.tag.as_ref()].concat(), "{what}");
+                }
+                TestResult::Invalid => assert!(opened.is_err(), "{what} opens"),
+                TestResult::Acceptable => {}
+            }
+            judged += 1;
+        }
+    }
+    assert!(judged > 90, "only {judged} tests");
 }

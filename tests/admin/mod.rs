@@ -3,6 +3,7 @@
 
 mod admins;
 mod description;
+mod flood;
 mod frame;
 mod idempotency;
 mod integrations;
@@ -12,6 +13,7 @@ mod roles;
 mod rotation;
 mod safety;
 mod schemes;
+mod secrets;
 mod serving;
 mod store_faults;
 mod walk;

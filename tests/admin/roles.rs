@@ -123,6 +123,49 @@ async fn n20_another_workspace_is_as_good_as_none() {
     assert_eq!((kept.status.as_u16(), &kept.json["revision"]), (200, &json!(1)));
 }
 
+/// N20: no page, no cursor and no filter leads to what is another's, and no size of a page counts it.
+#[tokio::test]
+async fn n20_pages_and_cursors_lead_to_nothing_of_others() {
+    let port = Port::open().await;
+    let mut own = Vec::new();
+    for n in 0..6 {
+        let id = port.workspace(&n.to_string()).await;
+        if n % 2 == 1 {
+            own.push(id);
+        }
+    }
+    let body = json!({ "name": "w", "role": "workspace-admin", "workspaces": own });
+    let (_, token) = port.admin(body).await;
+    let cursor = port.get("/api/workspaces?limit=1").await.str("nextCursor").to_owned();
+    for (query, expected) in [("", 3), ("?limit=200", 3), (&*format!("?cursor={cursor}"), 3)] {
+        let page = call_as(&port, &token, "GET", &format!("/api/workspaces{query}")).await;
+        let items = page.json["items"].as_array().unwrap();
+        assert_eq!((items.len(), &page.json["nextCursor"]), (expected, &Value::Null), "{query}");
+        assert!(items.iter().all(|item| own.contains(&item["id"].as_str().unwrap().to_owned())), "{query}");
+    }
+    let mut seen = Vec::new();
+    let mut next = "/api/workspaces?limit=1".to_owned();
+    loop {
+        let page = call_as(&port, &token, "GET", &next).await;
+        let items = page.json["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        match page.json["nextCursor"].as_str() {
+            Some(cursor) => next = format!("/api/workspaces?limit=1&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, own);
+    // What only others may list is refused whole, whatever the filter says.
+    for path in [
+        "/api/integrations?workspaceId=x",
+        "/api/deliveries?integration=h",
+        "/api/audit-events",
+        "/api/admins",
+    ] {
+        assert_eq!(call_as(&port, &token, "GET", path).await.status, 403, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_workspace_admin_manages_the_keys_of_its_workspaces() {
     let port = Port::open().await;

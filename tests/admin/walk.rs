@@ -257,11 +257,11 @@ async fn walk(port: Port) {
 }
 
 #[tokio::test]
-async fn every_operation_works_and_answers_as_described_over_the_embedded_store() {
+async fn n12_every_operation_works_and_answers_as_described_over_the_embedded_store() {
     walk(Port::open().await).await;
 }
 
 #[tokio::test]
-async fn every_operation_works_and_answers_as_described_over_redis() {
+async fn n12_every_operation_works_and_answers_as_described_over_redis() {
     walk(Port::over_redis().await).await;
 }

@@ -47,7 +47,7 @@ fn column(answer: &Answer, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_change_is_one_event_with_the_changed_names_and_no_secret() {
+async fn n15_every_change_is_one_event_with_the_changed_names_and_no_secret() {
     for port in ports().await {
         let mut secrets: Vec<String> = Vec::new();
         let workspace = port.workspace("w").await;

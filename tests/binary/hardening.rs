@@ -35,7 +35,7 @@ fn as_nobody(command: &mut Command, dir: &Path) -> u32 {
 }
 
 #[test]
-fn a_process_that_holds_secrets_can_be_dumped_by_nobody_but_root() {
+fn s12_a_process_that_holds_secrets_can_be_dumped_by_nobody_but_root() {
     let (dir, upstream) = (tempdir().unwrap(), Upstream::start());
     // The build's directory may be closed to others.
     let program = dir.path().join("countersign");

@@ -15,7 +15,7 @@ fn run(command: Command) -> Ended {
 }
 
 #[test]
-fn serve_without_a_token_says_how_to_make_one() {
+fn n02_serve_without_a_token_is_refused_and_says_how_to_make_one() {
     let dir = tempdir().unwrap();
     let mut command = Serve::command(dir.path(), &nobody());
     command.env_remove("COUNTERSIGN_ADMIN_TOKEN");

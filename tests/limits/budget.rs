@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::connections::from;
 use super::{head_of, hook};
 use crate::support::frames::{self, Frames, frame};
 use crate::support::http::{Call, Connection};
@@ -33,7 +32,7 @@ fn shed(sidecar: &Sidecar, cause: &str) -> String {
 /// A delivery from this address of which the last byte does not come.
 fn unfinished(sidecar: &Sidecar, address: u8, call: &Call) -> Connection {
     let before = in_flight(sidecar);
-    let mut connection = from(address, sidecar.traffic());
+    let mut connection = Connection::open_from(address, sidecar.traffic());
     let body = &call.body[1..];
     connection.write(&[head_of(call, call.body.len()), body.to_vec()].concat());
     until("the body is held", || in_flight(sidecar) == before + body.len());
@@ -41,7 +40,7 @@ fn unfinished(sidecar: &Sidecar, address: u8, call: &Call) -> Connection {
 }
 
 fn send_from(address: u8, to: SocketAddr, call: &Call) -> crate::support::http::Answer {
-    let mut connection = from(address, to);
+    let mut connection = Connection::open_from(address, to);
     connection.write(&call.bytes());
     connection.answer()
 }

@@ -1,9 +1,6 @@
 //! How many connections there may be, and how much one of them may carry.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
 
 use crate::support::frames::{self, Frames};
 use crate::support::http::{Call, Connection};
@@ -16,36 +13,28 @@ fn with(config: &str) -> (Sidecar, Key) {
     (sidecar, key)
 }
 
-/// A connection from another address of the loopback network.
-pub(super) fn from(last: u8, to: SocketAddr) -> Connection {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0).into()).unwrap();
-    socket.connect(&to.into()).unwrap();
-    Connection::over(socket.into())
-}
-
 #[test]
 fn connections_of_one_address_beyond_its_limit_are_closed_and_others_are_served() {
     let (sidecar, key) = with("[limits]\nconnections_per_address = 2");
     let call = Call::get("/in").header("X-API-Key", &key.api_key).bytes();
-    let mut held: Vec<Connection> = (0..2).map(|_| from(1, sidecar.traffic())).collect();
+    let mut held: Vec<Connection> = (0..2).map(|_| Connection::open_from(1, sidecar.traffic())).collect();
     for connection in &mut held {
         connection.write(&call);
         assert_eq!(connection.answer().status, 200);
     }
-    let mut third = from(1, sidecar.traffic());
+    let mut third = Connection::open_from(1, sidecar.traffic());
     third.write(&call);
     assert!(third.try_answer("GET").is_none());
     assert_eq!(
         sidecar.metrics("countersign_listener_refused_connections_by_address_total"),
         ["countersign_listener_refused_connections_by_address_total 1"]
     );
-    let mut other = from(2, sidecar.traffic());
+    let mut other = Connection::open_from(2, sidecar.traffic());
     other.write(&call);
     assert_eq!(other.answer().status, 200);
     drop(held.pop());
     until("a place is free", || {
-        let mut again = from(1, sidecar.traffic());
+        let mut again = Connection::open_from(1, sidecar.traffic());
         again.write(&call);
         again.try_answer("GET").is_some()
     });

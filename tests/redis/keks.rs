@@ -89,7 +89,7 @@ fn keys_of(serve: &Serve, workspace: &str) -> Vec<Value> {
 }
 
 #[test]
-fn everything_comes_under_another_kek_under_load_and_the_former_file_can_go() {
+fn s06_everything_comes_under_another_kek_under_load_and_the_former_file_can_go() {
     let place = Place::new();
     let (only, both) = (kek_dir(&[("k1", 'a')]), kek_dir(&[("k1", 'a'), ("k2", 'b')]));
     let first = place.start(&only, "k1");

@@ -143,7 +143,7 @@ async fn a_foreign_namespace_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_wrong_kek_refuses_to_start_and_is_named() {
+async fn s07_a_wrong_kek_refuses_to_start_and_is_named() {
     let (server, _sidecar, _key) = with_a_key().await;
     let refused = Sidecar::try_start(server.port, "ns", "never", 'b').err().unwrap();
     assert!(matches!(refused, StartError::Open(OpenError::Store(StoreError::WrongKek { .. }))), "{refused}");
@@ -153,7 +153,7 @@ async fn a_wrong_kek_refuses_to_start_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_wrong_kek_never_becomes_ready_where_the_server_came_later() {
+async fn s07_a_wrong_kek_never_becomes_ready_where_the_server_came_later() {
     let server = Server::stopped();
     let sidecar = Sidecar::try_start(server.port, "ns", "never", 'b').unwrap();
     server.run();

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::support::http::Call;
-use crate::support::process::Serve;
+use crate::support::process::{Serve, text};
 use crate::support::redis::{Server, kek_dir};
 use crate::support::sidecar::{Key, until};
 use crate::support::upstream::Upstream;
@@ -60,4 +60,32 @@ fn two_processes_share_every_change_and_survive_kill_9() {
             assert_eq!(verdicts, [200, 401, 401]);
         }
     }
+}
+
+#[test]
+fn the_token_of_an_admin_who_is_deleted_on_a_opens_nothing_on_b() {
+    let server = Server::start(&[]);
+    let (keks, dir, upstream) = (kek_dir(&[("k1", 'a')]), tempfile::tempdir().unwrap(), Upstream::start());
+    let start = || Serve::of(command(dir.path(), &server, keks.path(), &upstream));
+    let (a, b) = (start(), start());
+    let asks = |serve: &Serve, token: &str| {
+        let call = Call::get("/api/workspaces").header("Authorization", format!("Bearer {token}"));
+        call.ask(serve.admin).status
+    };
+    let admin = |serve: &Serve, name: &str, role: &str| {
+        let made = serve.admin("POST", "/api/admins", Some(json!({ "name": name, "role": role }))).json();
+        (text(&made["id"]), text(&made["token"]))
+    };
+    let (deleted, gone) = admin(&a, "deleted", "platform-admin");
+    let (rotated, former) = admin(&a, "rotated", "auditor");
+    let (_, stays) = admin(&a, "stays", "auditor");
+    for token in [&gone, &former, &stays] {
+        until("a token made on A opens B", || asks(&b, token) == 200);
+    }
+    assert_eq!(a.admin("DELETE", &format!("/api/admins/{deleted}"), None).status, 204);
+    let fresh = a.admin("POST", &format!("/api/admins/{rotated}/rotate-token"), None).json();
+    assert_eq!((asks(&a, &gone), asks(&a, &former)), (401, 401));
+    until("the deleted admin's token opens nothing on B", || asks(&b, &gone) == 401);
+    until("the former token opens nothing on B", || asks(&b, &former) == 401);
+    assert_eq!((asks(&b, &stays), asks(&b, &text(&fresh["token"]))), (200, 200));
 }

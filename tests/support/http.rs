@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 /// Longer than anything a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -122,6 +124,14 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn open(to: SocketAddr) -> Self {
         Self::over(TcpStream::connect(to).unwrap())
+    }
+
+    /// From another address of the loopback network, the last byte of which is given.
+    pub(crate) fn open_from(last: u8, to: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Self::over(socket.into())
     }
 
     /// Over a stream that is open already.

@@ -2,9 +2,10 @@
 
 use crate::support::certificates::{Authority, Pair};
 use crate::support::http::Call;
-use crate::support::process::{Process, countersign};
+use crate::support::process::{Process, Serve, countersign};
 use crate::support::sidecar::{Sidecar, TOKEN};
 use crate::support::tls::Client;
+use crate::support::upstream::nobody;
 
 fn start(pair: &Pair, more: &str) -> Sidecar {
     let table = super::table(&[pair], more).replace("[listener.tls]", "[admin.tls]");
@@ -75,4 +76,38 @@ fn commands_call_it_under_tls_and_tell_nobody_else_the_token() {
     let without = run(&[]);
     assert_eq!(without.code, Some(2), "{}", without.stderr);
     assert!(without.stderr.contains("--ca-file"), "{}", without.stderr);
+}
+
+#[test]
+fn n09_an_authority_that_cannot_be_read_opens_no_admin_port() {
+    let authority = Authority::new("admin");
+    let pair = authority.vouch("admin", &["admin.example"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let key = std::fs::read_to_string(&pair.key).unwrap();
+    for client_auth in ["required", "optional"] {
+        for authorities in [
+            dir.path().join("missing.pem"),
+            dir.path().to_path_buf(),
+            file("empty.pem", ""),
+            file("none.pem", "no certificate"),
+            file("key.pem", &key),
+        ] {
+            let rules =
+                format!("client_auth = '{client_auth}'\nclient_ca_file = '{}'", authorities.display());
+            let table = super::table(&[&pair], &rules).replace("[listener.tls]", "[admin.tls]");
+            std::fs::write(dir.path().join("countersign.toml"), table).unwrap();
+            let mut command = Serve::command(dir.path(), &nobody());
+            command.args(["--config", "countersign.toml"]);
+            let ended = Process::start(command).finish();
+            assert!(matches!(ended.code, Some(1 | 78)), "{:?} {}", ended.code, ended.stderr);
+            assert!(ended.stderr.contains("admin.tls.client_ca_file"), "{}", ended.stderr);
+            assert!(ended.stderr.contains(authorities.to_str().unwrap()), "{}", ended.stderr);
+            assert!(!ended.stderr.contains("countersign is up"), "{}", ended.stderr);
+        }
+    }
 }

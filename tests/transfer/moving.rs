@@ -122,7 +122,7 @@ fn audit(dir: &Path, keks: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn a_key_set_moves_from_embedded_to_redis_and_back_with_every_credential() {
+fn s17_a_key_set_moves_from_embedded_to_redis_and_back_with_every_credential() {
     let (first, second, third) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
     let upstream = Upstream::start();
     let mut serve = Serve::start(first.path(), &upstream.url);

@@ -16,7 +16,7 @@ fn import(dir: &Path, source: &Path, file: &Path) -> crate::support::process::En
 }
 
 #[test]
-fn a_file_that_was_altered_anywhere_is_refused() {
+fn s17_a_file_that_was_altered_anywhere_is_refused() {
     let (source, target) = (tempdir().unwrap(), tempdir().unwrap());
     exported(source.path());
     let good = fs::read(source.path().join("keys.export")).unwrap();

@@ -138,3 +138,35 @@ fn p16_whatever_host_a_client_names_the_application_is_the_same() {
     assert_eq!(sidecar.upstream.only().all("host"), [address]);
     other.saw_nothing();
 }
+
+#[test]
+fn s11_no_credential_goes_up_or_comes_back_when_the_application_fails() {
+    let broken = Manner::Raw(b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops");
+    for manner in [Manner::Raw(b""), Manner::Raw(b"garbage\r\n\r\n"), broken, Manner::Silent] {
+        let what = format!("{manner:?}");
+        let routes = "[upstream]\nresponse_timeout = '200ms'\n\
+            [[routes]]\nname = 'bearer'\npath = '/bearer'\nverify = ['api-key']\nbearer = true\n\
+            [[routes]]\nname = 'webhooks'\npath = '/webhooks/{integration}'\nverify = ['integration']\n\
+            [[routes]]\nname = 'all'\npath = '/{*rest}'\nverify = ['signature', 'api-key']";
+        let (sidecar, key) = keyed(Sidecar::builder().config(routes).manner(manner).start());
+        let token = sidecar.integration(json!({ "name": "dd", "type": "datadog" }));
+        let signed = Call::post("/a", "{}").header("X-Workspace-ID", &key.workspace);
+        let signed = sidecar.signed("workspace", &key.secret, signed);
+        let signature = signed.headers.last().unwrap().1.clone();
+        let bearer = format!("Bearer {}", key.api_key);
+        let calls = [
+            (get(&key), &key.api_key),
+            (Call::get("/bearer").header("Authorization", &bearer), &key.api_key),
+            (Call::post("/webhooks/dd", "{}").header("X-Datadog-Token", &token), &token),
+            (signed, &signature),
+        ];
+        for (sent, (call, credential)) in calls.iter().enumerate() {
+            let answer = sidecar.send(call);
+            assert!(matches!(answer.status, 500 | 502 | 504), "{what}: {}", answer.status);
+            let text = format!("{:?} {}", answer.headers, answer.text());
+            assert!(!text.contains(credential.as_str()), "{what}: {text}");
+            assert!(sidecar.upstream.bytes() > 0, "{what}: {sent}");
+            assert!(!sidecar.upstream.raw().contains(&credential.to_lowercase()), "{what}");
+        }
+    }
+}
