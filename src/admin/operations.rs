@@ -92,6 +92,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation!(ReadKeys GET "/api/workspaces" workspaces::list),
     operation!(Manage POST "/api/workspaces" workspaces::create),
     operation!(ReadKeys GET "/api/workspaces/{workspace}" workspaces::get),
+    operation!(Manage PATCH "/api/workspaces/{workspace}" workspaces::patch),
     operation!(Manage DELETE "/api/workspaces/{workspace}" workspaces::delete),
 
     operation!(ReadKeys GET "/api/workspaces/{workspace}/webhook-keys" webhook_keys::list),

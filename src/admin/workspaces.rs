@@ -1,4 +1,4 @@
-//! `/api/workspaces`: create, list, get, delete.
+//! `/api/workspaces`: create, list, get, rename, delete.
 //!
 //! Not the keys inside (`webhook_keys/`). Invariants: a name is held by one workspace; a workspace goes
 //! together with its keys and integrations, in one commit and one audit event that lists them.
@@ -13,13 +13,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::body::Required;
-use super::change::{self, Stop};
+use super::change::{self, Outcome, Stop};
 use super::conditional::{Call, tagged};
 use super::idempotency::{self, Answer};
 use super::page::Page;
 use super::problem::Problem;
 use super::rights::Rights;
-use super::view::MetaView;
+use super::view::{MetaView, SERVER_SET};
 use super::{AdminState, formats};
 use crate::keys::decode::Decoded;
 use crate::keys::mirror::Mirror;
@@ -85,10 +85,48 @@ pub(super) async fn get(
     call: Call,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    match visible(state.writer.mirror(), key_of(&id)?, &call.rights)? {
-        Decoded::Workspace(record) => Ok(tagged(record.meta.revision, view(&record, state.writer.mirror()))),
+    let mirror = state.writer.mirror();
+    match visible(mirror, key_of(&id)?, &call.rights)? {
+        Decoded::Workspace(record) => Ok(shown(&record, mirror)),
         Decoded::Damaged(damaged) => Err(change::damaged(&damaged)),
         _ => Err(unknown()),
+    }
+}
+
+/// `PATCH /api/workspaces/{workspace}`: its name is all that changes. Keys and integrations name it by its id.
+pub(super) async fn patch(
+    State(state): State<Arc<AdminState>>,
+    call: Call,
+    Path(id): Path<String>,
+    Required(mut fields): Required,
+) -> Result<Response, Problem> {
+    fields.read_only(SERVER_SET, "is set by the server");
+    let name = fields.plain("name", formats::display_name);
+    let name = fields.finish(Some(name))?;
+    let key = key_of(&id)?;
+    let plan = |mirror: &Mirror| -> Result<Plan<()>, Stop> {
+        let mut record = intact(mirror, &id)?;
+        call.check(record.meta.revision)?;
+        change::not_seeded(record.meta.is_seeded())?;
+        let Some(name) = name.as_ref().filter(|name| **name != record.name) else {
+            return Err(Stop::Unchanged);
+        };
+        record.name.clone_from(name);
+        let metadata = json!({ "name": name, "fields": ["name"] });
+        Ok(Plan {
+            edits: vec![Edit::Update(Record::Workspace(record))],
+            requires: Vec::new(),
+            event: change::event("workspace.updated", Severity::Normal, key, metadata),
+            output: (),
+        })
+    };
+    let mirror = state.writer.mirror();
+    match change::commit(&state, &call, plan).await? {
+        Outcome::Done((), records) => match records.as_slice() {
+            [Record::Workspace(record)] => Ok(shown(record, mirror)),
+            _ => Err(Problem::unavailable("the record cannot be shown")),
+        },
+        Outcome::Unchanged => Ok(shown(&intact(mirror, &id)?, mirror)),
     }
 }
 
@@ -135,6 +173,15 @@ fn find(mirror: &Mirror, id: &str) -> Result<Decoded, Problem> {
     mirror.get(key_of(id)?).ok_or_else(unknown)
 }
 
+/// One that can be read.
+fn intact(mirror: &Mirror, id: &str) -> Result<Workspace, Problem> {
+    match find(mirror, id)? {
+        Decoded::Workspace(record) => Ok(record.as_ref().clone()),
+        Decoded::Damaged(damaged) => Err(change::damaged(&damaged)),
+        _ => Err(unknown()),
+    }
+}
+
 /// A workspace that the caller may see; one that is hidden is as good as none.
 pub(super) fn visible(mirror: &Mirror, key: RecordKey, rights: &Rights) -> Result<Decoded, Problem> {
     mirror.get(key).filter(|_| rights.see(Some(key.id))).ok_or_else(unknown)
@@ -157,6 +204,10 @@ pub(super) fn key_of(id: &str) -> Result<RecordKey, Problem> {
 /// 404.
 pub(super) fn unknown() -> Problem {
     Problem::not_found("there is no such workspace")
+}
+
+fn shown(record: &Workspace, mirror: &Mirror) -> Response {
+    tagged(record.meta.revision, view(record, mirror))
 }
 
 fn view<'r>(record: &'r Workspace, mirror: &Mirror) -> WorkspaceView<'r> {

@@ -61,6 +61,10 @@ impl Walk {
         self.asks("POST", "/api/workspaces", Some(json!({ "name": "b" })), 201).await;
         let path = made.header("location").to_owned();
         self.get(&path).await;
+        self.asks("PATCH", &path, Some(json!({ "name": "Acme Ltd" })), 200).await;
+        self.asks("PATCH", &path, Some(json!({ "name": "B" })), 409).await;
+        self.asks("PATCH", &path, Some(json!({ "name": " " })), 422).await;
+        self.asks_with("PATCH", &path, Some(json!({ "name": "Acme" })), &[("if-match", "\"1\"")], 412).await;
         self.asks_with("DELETE", &path, None, &[("if-match", "\"7\"")], 412).await;
         self.asks("GET", "/api/workspaces?limit=0", None, 422).await;
         let page = self.get("/api/workspaces?limit=1").await;

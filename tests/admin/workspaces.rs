@@ -54,6 +54,44 @@ async fn of_two_creates_racing_for_a_name_exactly_one_wins() {
 }
 
 #[tokio::test]
+async fn a_workspace_is_renamed_and_everything_in_it_stays() {
+    for port in [Port::open().await, Port::over_redis().await] {
+        let (id, other) = (port.workspace("Acme").await, port.workspace("Other").await);
+        let path = format!("/api/workspaces/{id}");
+        let key = port.key(&id, json!({ "name": "k" })).await.str("id").to_owned();
+        let renamed = port.patch(&path, json!({ "name": " Acme Ltd " })).await;
+        assert_eq!((renamed.status.as_u16(), renamed.str("name")), (200, "Acme Ltd"), "{}", renamed.text);
+        assert_eq!((renamed.header("etag"), &renamed.json["revision"]), ("\"2\"", &json!(2)));
+        assert_eq!(port.get(&path).await.json, renamed.json);
+        assert_eq!(port.get(&format!("{path}/webhook-keys")).await.json["items"][0]["id"], *key);
+        let event = port.audit().await.pop().unwrap();
+        assert_eq!((&event["action"], &event["severity"]), (&json!("workspace.updated"), &json!("NORMAL")));
+        assert_eq!(event["metadata"], json!({ "name": "Acme Ltd", "fields": ["name"] }));
+        // The former name is free, and its own in another case is no conflict.
+        assert_eq!(
+            port.patch(&format!("/api/workspaces/{other}"), json!({ "name": "ACME" })).await.status,
+            200
+        );
+        let events = port.audit().await.len();
+        for same in [json!({ "name": "Acme Ltd" }), json!({})] {
+            assert_eq!(port.patch(&path, same).await.json["revision"], 2);
+        }
+        for (body, faults) in [
+            (json!({ "name": "acme" }), "/name taken"),
+            (json!({ "name": null }), "/name type"),
+            (json!({ "name": "" }), "/name empty"),
+            (json!({ "name": "x", "id": id }), "/id read_only"),
+            (json!({ "Name": "x" }), "/Name unknown"),
+        ] {
+            assert_eq!(port.patch(&path, body).await.faults(), [faults]);
+        }
+        assert_eq!(port.patch(&format!("/api/workspaces/{key}"), json!({ "name": "x" })).await.status, 404);
+        assert_eq!(port.audit().await.len(), events);
+        assert_eq!(port.patch(&path, json!({ "name": "ACME LTD" })).await.str("name"), "ACME LTD");
+    }
+}
+
+#[tokio::test]
 async fn deleting_a_workspace_deletes_its_keys_and_integrations() {
     let port = Port::open().await;
     let (doomed, other) = (port.workspace("doomed").await, port.workspace("other").await);

@@ -15,6 +15,7 @@ fn the_admin_port_shows_what_the_file_made_and_changes_none_of_it() {
     let one_key = format!("/api/webhook-keys/{}", seeding.keys()[0]["id"].as_str().unwrap());
     let hook = "/api/integrations/hook";
     let calls = [
+        ("PATCH", workspace.clone(), Some(json!({ "name": "another" }))),
         ("DELETE", workspace, None),
         ("PATCH", one_key.clone(), Some(json!({ "isActive": false }))),
         ("DELETE", one_key.clone(), None),

@@ -87,6 +87,7 @@ pub(super) const DESCRIBED: &[Described] = &[
     described!("GET /api/workspaces" listWorkspaces Nothing, Page(&["Workspace"], &[]), "Lists workspaces"),
     described!("POST /api/workspaces" createWorkspace Fields("NewWorkspace"), Made("Workspace"), "Makes a workspace"),
     described!("GET /api/workspaces/{workspace}" getWorkspace Nothing, Record("Workspace"), "Shows a workspace"),
+    described!("PATCH /api/workspaces/{workspace}" updateWorkspace Fields("WorkspaceChanges"), Changed("Workspace"), "Renames a workspace"),
     described!("DELETE /api/workspaces/{workspace}" deleteWorkspace Nothing, Gone, "Deletes a workspace with its webhook keys and integrations"),
 
     described!("GET /api/workspaces/{workspace}/webhook-keys" listWebhookKeys Nothing, Page(&["WebhookKey"], &[]), "Lists the webhook keys of a workspace"),
