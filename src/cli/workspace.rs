@@ -1,21 +1,22 @@
-//! `workspace create|list|get|delete`, asked of a running sidecar.
+//! `workspace create|list|get|rename|delete`, asked of a running sidecar.
 //!
 //! Not the records (`admin/workspaces.rs`).
 
 use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::Exit;
 use super::fleet::AskArgs;
 use super::records::lookup::{self, segment};
-use super::records::{DeleteArgs, ended, print, show};
+use super::records::{ChangeArgs, DeleteArgs, ended, print, set, show};
 
 const EXAMPLES: &str = "\
 Examples:
   countersign workspace create Acme
   countersign workspace list
   countersign workspace get Acme --json | jq -r .id
+  countersign workspace rename Acme 'Acme Ltd'       its keys and integrations stay as they are
   countersign workspace delete Acme --yes            with every key and integration in it";
 
 /// `workspace …`.
@@ -28,6 +29,8 @@ pub enum WorkspaceCommand {
     List(AskArgs),
     /// Show one.
     Get(NamedArgs),
+    /// Give one another name. Its id, and everything in it, stays.
+    Rename(RenameArgs),
     /// Delete one, with every webhook key and integration in it, in one step.
     Delete(WorkspaceDeleteArgs),
 }
@@ -41,6 +44,20 @@ pub struct NamedArgs {
     /// Whom to ask, and how to answer.
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+/// `workspace rename`.
+#[derive(Debug, Clone, Args)]
+pub struct RenameArgs {
+    /// Its name or its id.
+    #[arg(value_name = "NAME")]
+    pub workspace: String,
+    /// The new name, unique.
+    #[arg(value_name = "NEW NAME")]
+    pub renamed: String,
+    /// As every change.
+    #[command(flatten)]
+    pub change: ChangeArgs,
 }
 
 /// `workspace delete`.
@@ -61,6 +78,7 @@ pub fn run(command: &WorkspaceCommand) -> Exit {
         WorkspaceCommand::Create(args) => create(args),
         WorkspaceCommand::List(args) => list(args),
         WorkspaceCommand::Get(args) => get(args),
+        WorkspaceCommand::Rename(args) => rename(args),
         WorkspaceCommand::Delete(args) => delete(args),
     })
 }
@@ -83,6 +101,16 @@ fn get(args: &NamedArgs) -> Result<(), Exit> {
     let id = lookup::workspace(&remote, &args.workspace)?;
     let found = remote.ask(Method::GET, &path(&id), None)?;
     show(&args.ask, &found, |found| print::record(found, &["id", "name"]));
+    Ok(())
+}
+
+fn rename(args: &RenameArgs) -> Result<(), Exit> {
+    let remote = args.change.ask.remote.connect()?;
+    let id = lookup::workspace(&remote, &args.workspace)?;
+    let mut body = Map::new();
+    set(&mut body, "name", Some(args.renamed.as_str()));
+    let renamed = args.change.ask(&remote, Method::PATCH, &path(&id), Some(body))?;
+    show(&args.change.ask, &renamed, |renamed| print::record(renamed, &["id", "name"]));
     Ok(())
 }
 

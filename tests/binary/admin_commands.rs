@@ -12,37 +12,37 @@ use crate::support::sidecar::TOKEN;
 use crate::support::upstream::Upstream;
 
 /// A sidecar before an application, and a directory to run commands in.
-struct Place {
+pub(super) struct Place {
     dir: TempDir,
     upstream: Upstream,
-    serve: Serve,
+    pub(super) serve: Serve,
 }
 
 impl Place {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (dir, upstream) = (tempdir().unwrap(), Upstream::start());
         let serve = Serve::start(dir.path(), &upstream.url);
         Self { dir, upstream, serve }
     }
 
-    fn run(&self, args: &[&str]) -> Ended {
+    pub(super) fn run(&self, args: &[&str]) -> Ended {
         cli(&self.serve, self.dir.path(), args)
     }
 
     /// A command that succeeds; what it prints.
-    fn ok(&self, args: &[&str]) -> String {
+    pub(super) fn ok(&self, args: &[&str]) -> String {
         let ended = self.run(args);
         assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
         ended.stdout
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub(super) fn json(&self, args: &[&str]) -> Value {
         let text = self.ok(&[args, &["--json"]].concat());
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}: {text}"))
     }
 
     /// A command that ends like this, and says all of that.
-    fn refused(&self, args: &[&str], code: i32, said: &[&str]) {
+    pub(super) fn refused(&self, args: &[&str], code: i32, said: &[&str]) {
         let ended = self.run(args);
         assert_eq!(ended.code, Some(code), "{args:?}: {}", ended.stderr);
         for said in said {
@@ -57,7 +57,7 @@ impl Place {
 }
 
 /// The value of a line `name  value`.
-fn value(text: &str, name: &str) -> String {
+pub(super) fn value(text: &str, name: &str) -> String {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
     let line = line.unwrap_or_else(|| panic!("no {name}: {text}"));
     line.split_whitespace().nth(1).unwrap().to_owned()

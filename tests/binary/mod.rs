@@ -3,6 +3,7 @@
 mod admin_commands;
 mod admins;
 mod again;
+mod changes;
 mod commands;
 mod dev;
 mod ending;

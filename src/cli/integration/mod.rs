@@ -11,7 +11,7 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::records::lookup::{self, segment};
-use super::records::{ended, print, set, show};
+use super::records::{cleared, ended, print, set, show};
 use super::{Exit, complain};
 pub use args::IntegrationCommand;
 use args::{
@@ -103,12 +103,7 @@ fn update(args: &UpdateArgs) -> Result<(), Exit> {
     let remote = ask.remote.connect()?;
     let mut body = args.fields.body(&remote)?;
     set(&mut body, "name", args.renamed.as_deref());
-    for what in &args.clear {
-        if body.insert(what.field().to_owned(), Value::Null).is_some() {
-            complain(&format!("{} is both set and cleared", what.field()));
-            return Err(Exit::Usage);
-        }
-    }
+    cleared(&mut body, args.clear.iter().map(|what| what.field()))?;
     if body.is_empty() {
         complain("nothing to change: name a field, as in --active false; --help lists them");
         return Err(Exit::Usage);

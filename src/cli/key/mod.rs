@@ -4,6 +4,7 @@
 //! once.
 
 mod new;
+mod update;
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
@@ -13,6 +14,7 @@ use super::fleet::AskArgs;
 use super::records::lookup::{self, segment};
 use super::records::{ChangeArgs, DeleteArgs, RotationArgs, ended, many, print, set, show};
 use super::{Exit, KeyNewArgs};
+pub use update::UpdateArgs;
 
 const EXAMPLES: &str = "\
 A key is named by its id, or by its name: then --workspace says whose, unless no other workspace has one of that name.
@@ -20,6 +22,7 @@ A key is named by its id, or by its name: then --workspace says whose, unless no
 Examples:
   countersign key create ci --workspace Acme --scheme signed-request --cidr 10.0.0.0/8
   countersign key list --workspace Acme
+  countersign key update ci --expires-at 2027-01-31T00:00:00Z
   countersign key disable ci --workspace Acme             refuses at once, keeps the record
   countersign key rotate ci --overlap 3600                both values; former ones an hour more
   countersign key rotate ci --overlap 0 --force           it has leaked";
@@ -52,6 +55,9 @@ pub enum KeyCommand {
     List(ListArgs),
     /// Show one, without its values.
     Get(GetArgs),
+    /// Change anything but its values; what is not named stays.
+    #[command(after_help = update::EXAMPLES)]
+    Update(UpdateArgs),
     /// Let a disabled key in again.
     Enable(SwitchArgs),
     /// Refuse a key at once, and keep its record.
@@ -190,6 +196,7 @@ pub fn run(command: &KeyCommand) -> Exit {
         KeyCommand::Create(args) => create(args),
         KeyCommand::List(args) => list(args),
         KeyCommand::Get(args) => get(args),
+        KeyCommand::Update(args) => update::update(args),
         KeyCommand::Enable(args) => switch(args, true),
         KeyCommand::Disable(args) => switch(args, false),
         KeyCommand::Rotate(args) => rotate(args),

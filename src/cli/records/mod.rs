@@ -123,6 +123,20 @@ pub(super) fn set(body: &mut Map<String, Value>, name: &str, value: Option<impl 
     }
 }
 
+/// Sets fields to nothing, where the command line does not set them to something as well.
+pub(super) fn cleared(
+    body: &mut Map<String, Value>,
+    fields: impl Iterator<Item = &'static str>,
+) -> Result<(), Exit> {
+    for field in fields {
+        if body.insert(field.to_owned(), Value::Null).is_some_and(|value| !value.is_null()) {
+            super::complain(&format!("{field} is both set and cleared"));
+            return Err(Exit::Usage);
+        }
+    }
+    Ok(())
+}
+
 /// A flag that may be repeated, as a field: absent where it was not given.
 pub(super) fn many(values: &[String]) -> Option<Vec<String>> {
     (!values.is_empty()).then(|| values.to_vec())
