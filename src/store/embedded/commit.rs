@@ -40,10 +40,15 @@ pub(super) fn commit(
             writing.commit()?;
             Ok(position)
         }
-        Err(refused) => {
-            writing.abort()?;
-            Err(refused)
-        }
+        Err(refused) => Err(abandon(writing, refused)),
+    }
+}
+
+/// Gives up what was written, for `why`. Where the file has failed, giving up fails too, and would say less.
+pub(super) fn abandon(writing: WriteTransaction, why: Fault) -> Fault {
+    match (why, writing.abort()) {
+        (Fault::Store(_), Err(fault)) => fault.into(),
+        (why, _) => why,
     }
 }
 

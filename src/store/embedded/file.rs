@@ -57,6 +57,21 @@ struct Opened {
     identity: Identity,
 }
 
+/// Whose fault it was that an operation failed.
+enum Failure {
+    Own(StoreError),
+    /// Another operation met a fault of the file first; redb refuses everything from then on.
+    OfAnother(StoreError),
+}
+
+impl Failure {
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::Own(fault) | Self::OfAnother(fault) => fault,
+        }
+    }
+}
+
 /// A file that may hold the store.
 struct Candidate {
     file: File,
@@ -90,28 +105,51 @@ impl StoreFile {
     }
 
     /// Runs one operation on the database. Blocks on the file system.
-    pub(super) fn run<T>(
+    ///
+    /// One that failed only because another operation had broken the database under it runs a second time, on the
+    /// database that is opened anew: what it meets there is its own. So what it did the first time must be allowed
+    /// to have happened; where it is not, that is [`StoreFile::run_once`].
+    pub(super) fn run<T>(&self, operation: impl Fn(&Database) -> Result<T, Fault>) -> Result<T, StoreError> {
+        match self.attempt(&operation) {
+            Err(Failure::OfAnother(_)) => self.run_once(operation),
+            outcome => outcome.map_err(Failure::into_error),
+        }
+    }
+
+    /// Runs one operation on the database, whatever becomes of it. Blocks on the file system.
+    pub(super) fn run_once<T>(
         &self,
         operation: impl FnOnce(&Database) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let slot = self.ready()?;
-        let Some(opened) = &slot.opened else { return Err(self.unavailable("it is closed")) };
+        self.attempt(operation).map_err(Failure::into_error)
+    }
+
+    fn attempt<T>(&self, operation: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Failure> {
+        let slot = self.ready().map_err(Failure::Own)?;
+        let Some(opened) = &slot.opened else { return Err(Failure::Own(self.unavailable("it is closed"))) };
         let generation = slot.generation;
         let outcome = catch_unwind(AssertUnwindSafe(|| operation(&opened.database)));
         drop(slot);
-        let fault = match outcome {
+        let failure = match outcome {
             Ok(Ok(done)) => return Ok(done),
-            Ok(Err(Fault::Store(fault))) => return Err(fault),
-            Ok(Err(Fault::Database(fault))) => fault::of_database(&self.shown(), &fault),
-            Err(_panic) => {
-                StoreError::Damaged(format!("{}: the database panicked; it is reopened", self.shown()))
+            Ok(Err(Fault::Store(fault))) => return Err(Failure::Own(fault)),
+            Ok(Err(Fault::Database(fault))) => {
+                let said = fault::of_database(&self.shown(), &fault);
+                match *fault {
+                    redb::Error::PreviousIo => Failure::OfAnother(said),
+                    _ => Failure::Own(said),
+                }
             }
+            Err(_panic) => Failure::Own(StoreError::Damaged(format!(
+                "{}: the database panicked; it is reopened",
+                self.shown()
+            ))),
         };
         let mut slot = self.slot.write();
         if slot.generation == generation {
             close(&mut slot);
         }
-        Err(fault)
+        Err(failure)
     }
 
     /// The slot with an open database over the file that the path leads to now.

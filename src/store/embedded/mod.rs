@@ -121,9 +121,13 @@ impl Inner {
                 self.committed.send_replace(position.major);
                 Ok(position)
             }
-            Err(fault @ (StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Damaged(_))) => {
-                Err(self.settled(link, fault))
-            }
+            // A head that was moved may have been moved by this very change, where the file ran it twice.
+            Err(
+                fault @ (StoreError::Full(_)
+                | StoreError::Unavailable(_)
+                | StoreError::Damaged(_)
+                | StoreError::HeadMoved),
+            ) => Err(self.settled(link, fault)),
             Err(refused) => Err(refused),
         }
     }
@@ -164,7 +168,9 @@ impl Store for EmbeddedStore {
         Box::pin(async move {
             let (pass, mut batches) = mpsc::channel::<read::Batch>(SNAPSHOT_QUEUE);
             let reading = self.blocking(move |inner| {
-                inner.file.run(|database| read::snapshot(database, |batch| pass.blocking_send(batch).is_ok()))
+                inner
+                    .file
+                    .run_once(|database| read::snapshot(database, |batch| pass.blocking_send(batch).is_ok()))
             });
             let passing = async {
                 while let Some(batch) = batches.recv().await {

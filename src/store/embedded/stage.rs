@@ -6,7 +6,7 @@
 
 use redb::{Database, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use super::commit::durable;
+use super::commit::{abandon, durable};
 use super::fault::Fault;
 use super::tables::{
     self, AUDIT, CLAIMS, LOG, META, META_CONTINUES, META_EPOCH, META_HEAD, META_NAMESPACE, META_ORIGIN,
@@ -30,13 +30,9 @@ pub(super) fn run(database: &Database, namespace: &str, mark: Mark, step: &Stagi
         }
     };
     match done {
-        Ok(()) => writing.commit()?,
-        Err(refused) => {
-            writing.abort()?;
-            return Err(refused);
-        }
+        Ok(()) => Ok(writing.commit()?),
+        Err(refused) => Err(abandon(writing, refused)),
     }
-    Ok(())
 }
 
 fn begin(writing: &WriteTransaction, namespace: &str, mark: Mark) -> Result<(), Fault> {

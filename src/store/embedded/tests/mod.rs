@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use self::disk::Disk;
 use super::tables::{CLAIMS, LOG, META, META_EPOCH, META_SCHEMA, RECORDS, key_bytes, record_bytes};
-use super::{EmbeddedStore, file};
+use super::{EmbeddedStore, commit, file};
 use crate::keys::record::{Kind, RecordKey};
 use crate::store::fleet::{Fleet, Raised};
 use crate::store::seal::Keyring;
@@ -30,9 +30,10 @@ const NO_SPACE: u8 = 1;
 const SYNC_FAILS: u8 = 2;
 const PANICS: u8 = 3;
 const READ_FAILS: u8 = 4;
+const NO_GROWTH: u8 = 5;
 
 /// Storage that fails as it is told to, as long as it is told to. Without space it takes only writes to where
-/// something was written before.
+/// something was written before; without growth it may not even be made longer, as under a limit of its size.
 #[derive(Debug)]
 struct Faulty {
     file: FileBackend,
@@ -59,7 +60,10 @@ impl StorageBackend for Faulty {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        match self.mode() {
+            NO_GROWTH if len > self.file.len()? => Err(ErrorKind::FileTooLarge.into()),
+            _ => self.file.set_len(len),
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -156,23 +160,25 @@ async fn count(store: &EmbeddedStore) -> usize {
 
 #[tokio::test]
 async fn a_full_disk_refuses_the_commit_and_keeps_the_store_readable() {
-    let (_dir, path) = place();
-    let (store, mode) = faulty(&path);
-    store.init().await.unwrap();
-    put(&store, 1).await.unwrap();
-    mode.store(NO_SPACE, Ordering::SeqCst);
-    let mut stored = 1;
-    let refused = loop {
-        match put(&store, stored + 1).await {
-            Ok(_) => stored += 1,
-            Err(refused) => break refused,
-        }
-    };
-    assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
-    assert_eq!(count(&store).await, usize::from(stored));
-    mode.store(WELL, Ordering::SeqCst);
-    put(&store, stored + 1).await.unwrap();
-    assert_eq!(count(&store).await, usize::from(stored) + 1);
+    for full in [NO_SPACE, NO_GROWTH] {
+        let (_dir, path) = place();
+        let (store, mode) = faulty(&path);
+        store.init().await.unwrap();
+        put(&store, 1).await.unwrap();
+        mode.store(full, Ordering::SeqCst);
+        let mut stored = 1;
+        let refused = loop {
+            match put(&store, stored + 1).await {
+                Ok(_) => stored += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
+        assert_eq!(count(&store).await, usize::from(stored));
+        mode.store(WELL, Ordering::SeqCst);
+        put(&store, stored + 1).await.unwrap();
+        assert_eq!(count(&store).await, usize::from(stored) + 1);
+    }
 }
 
 #[tokio::test]
@@ -190,6 +196,49 @@ async fn a_failed_sync_is_never_a_success() {
     let unknown = matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("outcome is unknown"));
     assert!(unknown || !written, "{answer:?}");
     put(&store, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_another_operation_broke_is_opened_again_for_whoever_was_beside_it() {
+    let (_dir, path) = place();
+    let (store, mode) = faulty(&path);
+    store.init().await.unwrap();
+    put(&store, 1).await.unwrap();
+    let (file, runs) = (&store.inner.file, AtomicU8::new(0));
+    let broken_beside = |database: &redb::Database| {
+        if runs.fetch_add(1, Ordering::SeqCst) == 0 {
+            mode.store(SYNC_FAILS, Ordering::SeqCst);
+            let other = commit::durable(database)?.commit();
+            assert!(matches!(other, Err(redb::CommitError::Storage(redb::StorageError::Io(_)))), "{other:?}");
+            mode.store(WELL, Ordering::SeqCst);
+        }
+        commit::durable(database)?.commit()?;
+        Ok(())
+    };
+    file.run(broken_beside).unwrap();
+    assert_eq!(runs.swap(0, Ordering::SeqCst), 2);
+    // Once is once, and the fault is one of ours.
+    let once = file.run_once(broken_beside);
+    assert!(matches!(once, Err(StoreError::Unavailable(_))), "{once:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    put(&store, 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_stands_already_is_not_said_to_have_failed() {
+    let (_dir, path) = place();
+    let (store, _mode) = faulty(&path);
+    store.init().await.unwrap();
+    let change = || Change { ops: vec![], requires: vec![], answered: None };
+    let first = link(store.head().await.unwrap().mac, 7);
+    store.commit(change(), first.clone()).await.unwrap();
+    let again = store.commit(change(), first.clone()).await;
+    assert!(
+        matches!(&again, Err(StoreError::Unavailable(why)) if why.contains("outcome is unknown")),
+        "{again:?}"
+    );
+    let other = store.commit(change(), link(first.previous, 8)).await;
+    assert!(matches!(other, Err(StoreError::HeadMoved)), "{other:?}");
 }
 
 #[tokio::test]
