@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::http::{Answer, Call};
-use super::sidecar::{Key, TOKEN, until};
+use super::sidecar::{Key, TOKEN, in_time, until};
 
 /// The program under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
@@ -91,7 +91,7 @@ impl Process {
     /// Waits until its output, both streams, satisfies `found`.
     pub(crate) fn wait_for<T>(&mut self, what: &str, mut found: impl FnMut(&str, &str) -> Option<T>) -> T {
         let mut result = None;
-        until(what, || {
+        let came = in_time(|| {
             let ended = self.child.try_wait().unwrap();
             result = found(&self.stdout(), &self.stderr());
             if let (None, Some(status)) = (&result, ended) {
@@ -99,6 +99,7 @@ impl Process {
             }
             result.is_some()
         });
+        assert!(came, "it did not come to pass that {what}:\n{}\n{}", self.stdout(), self.stderr());
         result.unwrap()
     }
 

@@ -260,15 +260,23 @@ pub(crate) fn sign(scheme: &str, secret: &str, mut call: Call, now: UnixMillis) 
 }
 
 /// Waits for a condition under the deadline.
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(in_time(condition), "it did not come to pass that {what}");
+}
+
+/// Whether a condition holds before the deadline.
+pub(crate) fn in_time(mut condition: impl FnMut() -> bool) -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
     let end = Instant::now() + DEADLINE;
     while !condition() {
         #[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
         let now = Instant::now();
-        assert!(now < end, "it did not come to pass that {what}");
+        if now >= end {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(2));
     }
+    true
 }
 
 fn text(value: &Value) -> String {
