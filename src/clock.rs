@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use time::OffsetDateTime;
 
 /// Milliseconds since the Unix epoch. Negative before 1970, which only a broken clock gives.
 #[derive(
@@ -21,6 +22,23 @@ impl UnixMillis {
     #[must_use]
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
+    }
+
+    /// As people read it: RFC 3339, UTC, with milliseconds. The epoch where no date can be made of it.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let nanos = i128::from(self.0).saturating_mul(1_000_000);
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            time.year(),
+            u8::from(time.month()),
+            time.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.millisecond()
+        )
     }
 
     /// This time plus `seconds`, saturating at the ends of the range.

@@ -139,7 +139,7 @@ fn tamper(path: &Path, change: impl Fn(RecordKey, &[u8]) -> Option<Vec<u8>>) {
             .collect();
         let link =
             AuditLink { previous: head.mac, mac: AuditMac([9; 32]), event: Arc::from(b"{}".as_slice()) };
-        store.commit(Change { ops, requires: Vec::new(), answered: None }, link).await.unwrap();
+        store.commit(Change { ops, requires: Vec::new(), answered: None, trim: None }, link).await.unwrap();
     });
 }
 

@@ -108,7 +108,9 @@ pub(super) async fn verify(
     });
     let head = head.transpose()?;
     let writer = &state.writer;
-    let piece = chain::walk(&**writer.store(), writer.keyring(), page.after, head, CHECKED).await;
+    let piece =
+        chain::walk(&**writer.store(), (writer.namespace(), writer.keyring()), page.after, head, CHECKED)
+            .await;
     let piece = piece.map_err(|error| match error {
         StoreError::OtherEpoch { .. } => {
             Problem::conflict("the store was initialised anew meanwhile; begin again without a cursor")

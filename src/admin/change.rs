@@ -144,6 +144,7 @@ fn conflicting(conflict: &Conflict) -> Problem {
         }
         Conflict::Claim { .. } => Problem::conflict("a generated value is in use already; try again"),
         Conflict::Revision { .. } => Problem::conflict("the record was changed meanwhile; read it again"),
+        Conflict::Trimmed => Problem::conflict("the audit log was trimmed meanwhile; try again"),
         Conflict::Missing { key } => {
             Problem::conflict(format!("the {} {} does not exist any more", key.kind.name(), key.id))
         }

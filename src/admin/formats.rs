@@ -187,16 +187,5 @@ fn list<T>(value: Value, instead: &str, mut parse: impl FnMut(String) -> Checked
 
 /// A time as answers show it: UTC, milliseconds, `Z`.
 pub(super) fn shown_time(time: UnixMillis) -> String {
-    let nanos = i128::from(time.0).saturating_mul(1_000_000);
-    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        time.year(),
-        u8::from(time.month()),
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
-        time.millisecond()
-    )
+    time.rfc3339()
 }

@@ -173,6 +173,7 @@ pub fn start(
         captures: capture_task,
         seed: parts.seed_task(config),
         restores: parts.restores(),
+        retention: parts.retention(config),
     });
     let other_threads = vec![
         parts.spawn_sync(config.store.init, end_watcher.clone())?,

@@ -35,6 +35,7 @@ use crate::store::audit::note::note_heads;
 use crate::store::capture::{CaptureTask, Captures, captures};
 use crate::store::fleet::{self, Presence};
 use crate::store::restore::RestoreTask;
+use crate::store::retention::RetentionTask;
 use crate::store::seal::Keyring;
 use crate::store::uses::UseBook;
 use crate::store::writer::Writer;
@@ -77,6 +78,7 @@ pub(super) struct Writing {
     pub(super) captures: CaptureTask,
     pub(super) seed: Option<SeedTask>,
     pub(super) restores: RestoreTask,
+    pub(super) retention: Option<RetentionTask>,
 }
 
 impl Parts {
@@ -167,6 +169,10 @@ impl Parts {
         RestoreTask::new(Arc::clone(&self.writer), Arc::clone(&self.ring))
     }
 
+    pub(super) fn retention(&self, config: &Config) -> Option<RetentionTask> {
+        config.audit.keep.map(|keep| RetentionTask::new(Arc::clone(&self.writer), keep))
+    }
+
     pub(super) fn spawn_sync(&self, init: InitPolicy, end: Watcher) -> Result<JoinHandle<()>, StartError> {
         let mut sync = Sync::new(
             Arc::clone(&self.store),
@@ -218,13 +224,16 @@ impl Parts {
         Ok(spawn("admin", async move {
             drop(tokio::spawn(security.clone().follow(end.clone())));
             let admin = async {
-                let Some(Writing { socket, state, captures, seed, restores }) = writing else {
+                let Some(Writing { socket, state, captures, seed, restores, retention }) = writing else {
                     return Ok(());
                 };
                 // Ends with this runtime: whoever hands in a secret is answered, or gone, before that.
                 drop(tokio::spawn(captures.run()));
                 drop(tokio::spawn(restores.run()));
-                drop(tokio::spawn(note_heads(Arc::clone(state.writer.store()))));
+                drop(tokio::spawn(note_heads(Arc::clone(&state.writer))));
+                if let Some(retention) = retention {
+                    drop(tokio::spawn(retention.run()));
+                }
                 let refused = Arc::clone(&state.refused);
                 drop(tokio::spawn(async move { refused.tell().await }));
                 if let Some(seed) = seed {

@@ -6,6 +6,7 @@
 //! reading the one file; an option that exists is documented in `config/default.toml`; an unknown key is a
 //! fault; a [`Config`] in hand is usable as it stands.
 
+mod audit;
 mod cross;
 mod deliveries;
 mod drain;
@@ -30,6 +31,7 @@ mod upstream;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use audit::AuditConfig;
 pub use deliveries::DeliveriesConfig;
 pub use drain::DrainConfig;
 pub use fault::{Fault, Faults};
@@ -101,6 +103,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The way out.
     pub drain: DrainConfig,
+    /// What is kept of the audit log.
+    pub audit: AuditConfig,
     /// What is kept of attempts on integrations.
     pub deliveries: DeliveriesConfig,
     /// What is logged, and how.
@@ -161,6 +165,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
     let mut seed = seed::check(&mut root);
     let limits = limits::check(&mut root);
     let drain = drain::check(&mut root);
+    let audit = audit::check(&mut root);
     let deliveries = deliveries::check(&mut root);
     let log = log::check(&mut root);
     let routes = routes::check(reader, &mut root);
@@ -198,6 +203,7 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
         seed: seed?,
         limits: limits?,
         drain: drain?,
+        audit: audit?,
         deliveries: deliveries?,
         log: log?,
         routes: routes.into_iter().map(|(_, route)| route).collect(),

@@ -93,7 +93,7 @@ pub(super) fn apply(
 ) {
     let useless: &[&str] = match role {
         Role::All => return,
-        Role::Data => &["admin.", "seed."],
+        Role::Data => &["admin.", "audit.", "seed."],
         Role::Admin => &["listener.address", "listener.threads", "upstream.", "limits."],
     };
     // Whoever makes keys warns of more than can be tried, which this says.

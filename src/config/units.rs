@@ -22,6 +22,8 @@ pub(super) const GIB: u64 = 1024 * MIB;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// One hour.
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
+/// A day of 24 hours.
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const SIZES: [(&str, u64); 7] = [
     ("GiB", GIB),
@@ -34,6 +36,8 @@ const SIZES: [(&str, u64); 7] = [
 ];
 
 const TIMES: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+/// For how long something is kept.
+const AGES: [(&str, u64); 2] = [("d", 86_400_000), ("h", 3_600_000)];
 
 /// `1MiB`, `25MB`, `512`: for people who read what is in force.
 #[must_use]
@@ -97,6 +101,22 @@ pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&Raw<'_>) ->
                 return expected;
             }
             expected.hint("a whole number and one unit: ms, s, m or h")
+        })
+    }
+}
+
+/// How long something is kept, within bounds: `"400d"`, `"36h"`.
+pub(super) fn age(bounds: RangeInclusive<Duration>) -> impl Fn(&Raw<'_>) -> Result<Duration, Expected> {
+    move |raw| {
+        let parsed = raw.text().and_then(|text| measured(text, &AGES, None)).map(Duration::from_millis);
+        parsed.filter(|age| bounds.contains(age)).ok_or_else(|| {
+            let days = |age: &Duration| age.as_secs() / DAY.as_secs();
+            let (low, high) = (days(bounds.start()), days(bounds.end()));
+            let expected = Expected::new(format!("a time from {low}d to {high}d, such as \"400d\""));
+            if parsed.is_some() {
+                return expected;
+            }
+            expected.hint("a whole number and one unit: h or d")
         })
     }
 }

@@ -19,6 +19,9 @@ pub enum Conflict {
         /// The value, as [`crate::keys::record::Record::claims`] writes it.
         claim: String,
     },
+    /// Another checkpoint stands, or other events than those that were to go.
+    #[error("the audit log was trimmed meanwhile, or is not as it was read")]
+    Trimmed,
     /// A record that the change needs is gone.
     #[error("{key} does not exist")]
     Missing {

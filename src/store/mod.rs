@@ -20,6 +20,7 @@ mod log;
 pub mod open;
 pub mod redis;
 pub mod restore;
+pub mod retention;
 pub mod seal;
 pub mod staging;
 pub mod transfer;
@@ -92,6 +93,24 @@ pub struct Change {
     pub requires: Vec<RecordKey>,
     /// The answer to keep for whoever asks for the same change again.
     pub answered: Option<Answered>,
+    /// The oldest audit events, which go, and the checkpoint that they leave.
+    pub trim: Option<Trim>,
+}
+
+/// The oldest events of the audit log give way to a checkpoint; see `audit/checkpoint.rs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trim {
+    /// The checkpoint that must be stored now; `None` = there must be none.
+    pub expected: Option<Arc<[u8]>>,
+    /// The one that takes its place.
+    pub checkpoint: Arc<[u8]>,
+    /// How many events go. 0 = only the checkpoint is another.
+    pub events: u64,
+    /// The place of the last of them: exactly `events` must stand up to here, and another one after it. Means nothing
+    /// where none goes, nor does its MAC.
+    pub through: Position,
+    /// The MAC of the last of them.
+    pub mac: AuditMac,
 }
 
 /// One link of the audit chain, ready to append.
@@ -171,7 +190,7 @@ pub trait Store: fleet::Fleet + uses::Uses + deliveries::Deliveries + Send + Syn
     fn latest(&self, limit: usize) -> StoreFuture<'_, Vec<LogEntry>>;
 
     /// Whether the commit with this place and audit head is part of the store's past, trimmed from the log or not.
-    /// So is the place before the first commit.
+    /// So is the place before the first commit. One that stands in neither log any more counts as none of it.
     ///
     /// # Errors
     /// As [`Store::head`].
@@ -185,7 +204,7 @@ pub trait Store: fleet::Fleet + uses::Uses + deliveries::Deliveries + Send + Syn
     ///
     /// # Errors
     /// [`StoreError::HeadMoved`] where another writer was first; [`StoreError::Conflict`] where a revision,
-    /// a claim or a required record is not as expected; [`StoreError::Answered`] where an answer is kept under this
+    /// a claim, a required record or what is to be trimmed is not as expected; [`StoreError::Answered`] where an answer is kept under this
     /// id already, and [`StoreError::Crowded`] where too many are. Nothing is written then, nor with
     /// [`StoreError::Full`] and [`StoreError::Unavailable`]; with [`StoreError::Unknown`] it may be.
     fn commit(&self, change: Change, audit: AuditLink) -> StoreFuture<'_, Position>;
@@ -217,11 +236,17 @@ pub trait Store: fleet::Fleet + uses::Uses + deliveries::Deliveries + Send + Syn
     /// As [`Store::head`].
     fn audit_before(&self, before: Option<Position>, limit: usize) -> StoreFuture<'_, Vec<AuditEntry>>;
 
-    /// How many audit events there are.
+    /// How many audit events there are, without those that gave way to a checkpoint.
     ///
     /// # Errors
     /// As [`Store::head`].
     fn audit_count(&self) -> StoreFuture<'_, u64>;
+
+    /// The checkpoint that the audit log begins with, as it was committed; `None` where nothing was ever removed.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    fn checkpoint(&self) -> StoreFuture<'_, Option<Arc<[u8]>>>;
 
     /// How many records there are, those of kinds that this version does not know included.
     ///

@@ -18,29 +18,36 @@ const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// An event as it is kept: place, MAC, JSON.
-type Kept = (Position, [u8; 32], Vec<u8>);
+pub(super) type Kept = (Position, [u8; 32], Vec<u8>);
 
 /// A store whose log can be written past it.
-enum Place {
+pub(super) enum Place {
     Redis(String),
     Embedded(PathBuf, #[expect(dead_code, reason = "holds the directory")] TempDir),
 }
 
 impl Place {
-    fn both() -> [Self; 2] {
+    pub(super) fn both() -> [Self; 2] {
         let dir = TempDir::new().unwrap();
         [Self::Redis(namespace()), Self::Embedded(dir.path().join("keys.redb"), dir)]
     }
 
-    fn open(&self) -> Arc<dyn Store> {
+    pub(super) fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Redis(namespace) => shared().store(namespace),
             Self::Embedded(path, _) => Arc::new(EmbeddedStore::open(path, "ns").unwrap()),
         }
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        match self {
+            Self::Redis(namespace) => namespace,
+            Self::Embedded(..) => "ns",
+        }
+    }
+
     /// A log of `count` events, whose MACs are made with these keys.
-    async fn filled(self, count: usize, keyring: &Keyring) -> Self {
+    pub(super) async fn filled(self, count: usize, keyring: &Keyring) -> Self {
         let store = self.open();
         store.init().await.unwrap();
         for n in 0..count {
@@ -50,7 +57,7 @@ impl Place {
         self
     }
 
-    fn read(&self) -> Vec<Kept> {
+    pub(super) fn read(&self) -> Vec<Kept> {
         match self {
             Self::Redis(namespace) => {
                 let key = format!("{{{namespace}}}:audit");
@@ -78,7 +85,7 @@ impl Place {
         }
     }
 
-    fn write(&self, events: &[Kept]) {
+    pub(super) fn write(&self, events: &[Kept]) {
         match self {
             Self::Redis(namespace) => {
                 let key = format!("{{{namespace}}}:audit");
@@ -105,8 +112,36 @@ impl Place {
         }
     }
 
+    /// Puts another checkpoint in the place of the one that stands, or takes it away.
+    pub(super) fn set_checkpoint(&self, checkpoint: Option<&[u8]>) {
+        match self {
+            Self::Redis(namespace) => {
+                let meta = format!("{{{namespace}}}:meta");
+                match checkpoint {
+                    Some(checkpoint) => {
+                        let text = std::str::from_utf8(checkpoint).unwrap();
+                        shared().do_it(&["HSET", &meta, "checkpoint", text]);
+                    }
+                    None => shared().do_it(&["HDEL", &meta, "checkpoint"]),
+                }
+            }
+            Self::Embedded(path, _) => {
+                let database = Database::open(path).unwrap();
+                let writing = database.begin_write().unwrap();
+                {
+                    let mut meta = writing.open_table(META).unwrap();
+                    match checkpoint {
+                        Some(checkpoint) => drop(meta.insert("checkpoint", checkpoint).unwrap()),
+                        None => drop(meta.remove("checkpoint").unwrap()),
+                    }
+                }
+                writing.commit().unwrap();
+            }
+        }
+    }
+
     /// Makes the store say that its log ends here.
-    fn set_head(&self, (place, mac, _): &Kept) {
+    pub(super) fn set_head(&self, (place, mac, _): &Kept) {
         match self {
             Self::Redis(namespace) => {
                 let (meta, mac) = (format!("{{{namespace}}}:meta"), data_encoding::HEXLOWER.encode(mac));
@@ -124,11 +159,11 @@ impl Place {
     }
 }
 
-async fn add(store: &dyn Store, keyring: &Keyring, n: usize) {
+pub(super) async fn add(store: &dyn Store, keyring: &Keyring, n: usize) {
     commit(store, keyring, event(keyring, n)).await;
 }
 
-fn event(keyring: &Keyring, n: usize) -> Value {
+pub(super) fn event(keyring: &Keyring, n: usize) -> Value {
     json!({
         "id": Uuid::from_u128(n as u128), "at": 1_767_225_600_000_i64, "actor": "bootstrap",
         "action": format!("workspace.made_{n}"), "severity": "HIGH", "resourceType": "workspace",
@@ -145,12 +180,12 @@ async fn commit(store: &dyn Store, keyring: &Keyring, event: Value) {
     store.commit(Change::default(), link).await.unwrap();
 }
 
-async fn whole(place: &Place, keyring: &Keyring, head: Option<AuditMac>) -> Piece {
-    walk(&*place.open(), keyring, None, head, 1000).await.unwrap()
+pub(super) async fn whole(place: &Place, keyring: &Keyring, head: Option<AuditMac>) -> Piece {
+    walk(&*place.open(), (place.namespace(), keyring), None, head, 1000).await.unwrap()
 }
 
 /// The faults and the index of the event that each is found at.
-fn at(findings: &[Finding], kept: &[Kept]) -> Vec<(Fault, Option<usize>)> {
+pub(super) fn at(findings: &[Finding], kept: &[Kept]) -> Vec<(Fault, Option<usize>)> {
     let index = |finding: &Finding| {
         kept.iter().position(|(place, ..)| format!("{}-{}", place.major, place.minor) == finding.position)
     };
@@ -187,7 +222,7 @@ async fn a_log_that_nobody_touched_holds_whole_and_in_pieces() {
         let store = place.open();
         let (mut from, mut checked, mut pieces) = (None::<Stand>, 0, 0);
         loop {
-            let piece = walk(&*store, &keyring(), from, None, 3).await.unwrap();
+            let piece = walk(&*store, (place.namespace(), &keyring()), from, None, 3).await.unwrap();
             assert_eq!((piece.broken, piece.beginning.is_some()), (0, from.is_none()));
             (checked, pieces) = (checked + piece.checked, pieces + 1);
             match piece.next {
@@ -303,13 +338,13 @@ async fn what_was_made_under_a_key_that_is_not_at_hand_is_never_called_valid() {
 async fn a_walk_does_not_go_on_in_another_life_of_the_namespace() {
     let place = Place::Redis(namespace()).filled(3, &keyring()).await;
     let store = place.open();
-    let next = walk(&*store, &keyring(), None, None, 2).await.unwrap().next;
+    let next = walk(&*store, (place.namespace(), &keyring()), None, None, 2).await.unwrap().next;
     let Place::Redis(namespace) = &place else { unreachable!() };
     for part in ["meta", "log", "audit"] {
         shared().do_it(&["DEL", &format!("{{{namespace}}}:{part}")]);
     }
     store.init().await.unwrap();
-    let answer = walk(&*store, &keyring(), next, None, 2).await;
+    let answer = walk(&*store, (namespace, &keyring()), next, None, 2).await;
     assert!(matches!(answer, Err(StoreError::OtherEpoch { .. })), "{answer:?}");
 }
 

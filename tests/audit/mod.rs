@@ -1,6 +1,8 @@
-//! The audit log over the admin port and the command line: lists, the check of the chain, and what the log of the
-//! process says of both.
+//! The audit log over the admin port and the command line: lists, the check of the chain, retention, and what the log of
+//! the process says of them.
 
 mod chain;
+mod checkpoint;
 mod commands;
 mod listing;
+mod retention;

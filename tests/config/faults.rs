@@ -10,6 +10,8 @@ use super::{Given, ROUTE};
 fn unknown_keys_and_bad_values_are_reported_all_at_once() {
     let given = Given::file(
         r#"
+        [audit]
+        keep = "1y"
         [listener]
         adress = "0.0.0.0:1"
         address = "localhost:8080"
@@ -35,6 +37,7 @@ fn unknown_keys_and_bad_values_are_reported_all_at_once() {
     let faults: BTreeMap<String, Fault> =
         given.faults().into_iter().map(|fault| (fault.path.clone(), fault)).collect();
     let expected = [
+        ("audit.keep", Some("\"1y\""), Some("a whole number and one unit: h or d")),
         ("limits.candidate_secrets", Some("17"), None),
         ("limits.header_timeout", Some("10"), Some("a whole number and one unit: ms, s, m or h")),
         ("limits.max_body", Some("\"1 mib\""), Some("units are B, KB, MB, GB, KiB, MiB and GiB")),

@@ -171,7 +171,7 @@ async fn many_changes_at_once_are_each_made_once_and_audited_once() {
     let keyring = sidecars[0].running.writer.keyring();
     let (mut from, mut checked) = (None, 0);
     loop {
-        let piece = chain::walk(&*store, keyring, from, None, 500).await.unwrap();
+        let piece = chain::walk(&*store, ("ns", keyring), from, None, 500).await.unwrap();
         assert_eq!((piece.broken, &piece.unverified), (0, &BTreeMap::new()), "{:?}", piece.findings);
         checked += piece.checked;
         from = piece.next;

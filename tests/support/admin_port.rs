@@ -136,7 +136,12 @@ impl Port {
 
     /// Another sidecar's port over the same store, with the time of this one.
     pub(crate) async fn beside(&self) -> Self {
-        let (store, keyring) = (Arc::clone(&self.store), Arc::clone(&self.keyring));
+        self.beside_with(Arc::clone(&self.keyring)).await
+    }
+
+    /// The same with other key-encryption keys.
+    pub(crate) async fn beside_with(&self, keyring: Arc<Keyring>) -> Self {
+        let store = Arc::clone(&self.store);
         let beside = Self::on(store, keyring, &self.namespace, true, TempDir::new().unwrap()).await;
         beside.clock.set_wall(self.writer.now());
         beside.loaded().await
@@ -338,7 +343,7 @@ impl Port {
         let mac = AuditMac([7; 32]);
         let link = AuditLink { previous: head.mac, mac, event: Arc::from(b"{}".as_slice()) };
         self.store
-            .commit(Change { ops: vec![op], requires: Vec::new(), answered: None }, link)
+            .commit(Change { ops: vec![op], requires: Vec::new(), answered: None, trim: None }, link)
             .await
             .unwrap();
     }

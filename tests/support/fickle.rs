@@ -169,6 +169,10 @@ impl Store for Fickle {
         self.0.audit_count()
     }
 
+    fn checkpoint(&self) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        self.0.checkpoint()
+    }
+
     fn count(&self) -> StoreFuture<'_, u64> {
         self.0.count()
     }

@@ -1,7 +1,8 @@
 //! `audit list` and `audit verify`: the audit log of a running sidecar, or of a store that is read directly.
 //!
 //! Not the check itself (`store/audit/chain.rs`). Invariant: what could not be checked is never called whole: the exit
-//! code is 0 only where every event was, up to the stored head, and a head that was asked for was found.
+//! code is 0 only where every event was, up to the stored head, and a head that was asked for was found, or is known to
+//! be among those that retention removed.
 
 mod report;
 
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::store::AuditMac;
 use crate::store::audit::chain;
 use crate::store::open::{OpenError, open_to_verify};
-use report::Report;
+use report::{Noted, Report};
 
 /// Events of one piece of an offline check.
 const PIECE: usize = 10_000;
@@ -35,7 +36,7 @@ Examples:
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   countersign audit verify --token-file admin-token
-  countersign audit verify --head 5f0c…                         a head that the log of a sidecar noted earlier
+  countersign audit verify --head 5f0c… --events 4711           a head that the log of a sidecar noted earlier
   countersign audit verify --offline --config countersign.toml  no sidecar: reads the store itself
 
 An embedded store is open in one process at a time: with --offline, stop its sidecar.";
@@ -49,7 +50,7 @@ pub enum AuditCommand {
     /// Check that the audit log is what was written: nothing altered, removed, reordered or cut off.
     ///
     /// Goes through the whole log with the key-encryption keys, event by event, and names each that does not follow on
-    /// the one before it. That its end was cut off together with the store's own head shows only against a head that
+    /// the one before it. Where retention has removed events, it begins with the checkpoint that they left. That its end was cut off together with the store's own head shows only against a head that
     /// was noted elsewhere: sidecars write one to their log every minute. Exit code 0 only where everything holds.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -93,6 +94,9 @@ pub struct VerifyArgs {
     /// A head that was noted earlier, 64 hex characters: the log must still hold it.
     #[arg(long, value_name = "HEAD", value_parser = head)]
     pub head: Option<String>,
+    /// The number of `events` that was noted with that head: tells whether retention has removed it since.
+    #[arg(long, value_name = "N", requires = "head")]
+    pub events: Option<u64>,
     /// Read the store that the configuration names, and ask no sidecar.
     #[arg(long, conflicts_with_all = ["url", "token_file"])]
     pub offline: bool,
@@ -194,7 +198,8 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Exit> {
     } else {
         ask(&args.remote.connect()?, args.head.as_deref(), &mut report)?;
     }
-    Ok(report.finish(args.head.as_deref(), args.json))
+    let noted = args.head.as_deref().map(|head| Noted { head, events: args.events });
+    Ok(report.finish(noted, args.json))
 }
 
 fn ask(remote: &Remote, head: Option<&str>, report: &mut Report) -> Result<(), Exit> {
@@ -213,11 +218,12 @@ fn ask(remote: &Remote, head: Option<&str>, report: &mut Report) -> Result<(), E
 fn offline(config: &Config, head: Option<&str>, report: &mut Report) -> Result<(), OpenError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (store, keyring) = open_to_verify(config)?;
+    let side = (config.store.namespace.as_str(), &*keyring);
     let noted = head.and_then(|head| HEXLOWER_PERMISSIVE.decode(head.as_bytes()).ok());
     let noted = noted.and_then(|bytes| bytes.try_into().ok()).map(AuditMac);
     let mut from = None;
     loop {
-        let piece = runtime.block_on(chain::walk(&*store, &keyring, from, noted, PIECE))?;
+        let piece = runtime.block_on(chain::walk(&*store, side, from, noted, PIECE))?;
         report.take(&json!(piece));
         match piece.next {
             Some(next) => from = Some(next),

@@ -7,8 +7,9 @@
 //! - the walk goes on after a fault, from the MAC that is stored, so that each fault is named and none hides others;
 //! - the walk is complete only where it came to the head that the store had when the last piece began.
 //!
-//! That the end of the log was cut off together with the stored head shows only against a head that was noted
-//! elsewhere.
+//! Where retention has removed events, the chain begins with the checkpoint that it left (`checkpoint.rs`). That the end of
+//! the log was cut off together with the stored head shows only against a head that was noted elsewhere, unless the
+//! event of the last retention went with it. The checking of a piece is in `walker.rs`.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +17,16 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::AuditEvent;
+use super::checkpoint::{Checkpoint, Judged};
+use super::walker::Walker;
+use crate::clock::UnixMillis;
 use crate::store::seal::Keyring;
-use crate::store::{AuditEntry, AuditMac, Epoch, Head, Life, Position, Store, StoreError};
+use crate::store::{AuditEntry, AuditMac, Epoch, Head, Position, Store, StoreError};
 
 /// Findings of one piece that are given; all are counted.
 const FINDINGS: usize = 50;
-/// How far around an event that does not follow the one that it follows is looked for.
-const WINDOW: usize = 64;
+/// How often a piece is read again because the log was trimmed meanwhile.
+const ATTEMPTS: usize = 20;
 
 /// Where a walk stands: after the event at this place, which has this MAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +58,14 @@ pub struct Piece {
     /// How the log begins; in the first piece only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beginning: Option<Beginning>,
+    /// The checkpoint that the chain begins with, as it is now; a wrong one is a finding of the first piece.
+    pub checkpoint: Option<Shown>,
+    /// For each event of a retention in this piece: how many events were removed by then. The one that left the
+    /// checkpoint is in the log, or the end of the log was cut off.
+    pub retentions: Vec<u64>,
     /// The MAC that the piece ends with, hex: the head of the chain so far.
     pub head: String,
-    /// Whether the noted head is the MAC of an event of this piece, or the empty head that a log begins with.
+    /// Whether the noted head is the MAC of an event of this piece, or the one that the log begins with.
     pub head_found: bool,
     /// Where the next piece begins; `None` where the end was reached.
     #[serde(skip)]
@@ -96,6 +104,8 @@ pub enum Fault {
     BeyondHead,
     /// The log begins with an import of another life of the namespace.
     OtherEpoch,
+    /// The checkpoint is not what retention left here, or events stand before it.
+    Checkpoint,
 }
 
 /// How a log begins.
@@ -104,18 +114,45 @@ pub enum Fault {
 pub struct Beginning {
     /// `start`, `command` or `import`, as the store says.
     pub origin: &'static str,
-    /// The import that the log begins with, as its first event says: where the former log was, and where it ended.
+    /// The import that the log begins with, as its first event or the checkpoint says: where the former log was, and
+    /// where it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<serde_json::Value>,
 }
 
-/// Walks at most `limit` events on from `from`, or from the beginning.
+/// A checkpoint, for whoever asked for the check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// Whether its MAC holds. Otherwise the KEK is not at hand.
+    pub verified: bool,
+    /// Events that were removed: from 1 to this one.
+    pub removed: u64,
+    /// When the last of them was made, RFC 3339.
+    pub last_at: String,
+    /// When the last of them were removed, RFC 3339.
+    pub at: String,
+    /// The head that the log had there, hex; the first event that is left follows on it.
+    pub head: String,
+    /// Id of the KEK of its MAC.
+    pub kek: String,
+}
+
+/// What a piece is made of: all of it was in the store at one moment, as far as trimming goes.
+struct Read {
+    checkpoint: Option<std::sync::Arc<[u8]>>,
+    /// From before the events were read: all up to it must be there.
+    head: Head,
+    entries: Vec<AuditEntry>,
+}
+
+/// Walks at most `limit` events on from `from`, or from the beginning, of the log of this namespace.
 ///
 /// # Errors
 /// Where the store fails, and [`StoreError::OtherEpoch`] where it was initialised anew since `from`.
 pub async fn walk(
     store: &dyn Store,
-    keyring: &Keyring,
+    (namespace, keyring): (&str, &Keyring),
     from: Option<Stand>,
     noted: Option<AuditMac>,
     limit: usize,
@@ -126,29 +163,58 @@ pub async fn walk(
     if stand.epoch != life.epoch {
         return Err(StoreError::OtherEpoch { found: life.epoch.0, expected: stand.epoch.0 });
     }
-    // Before the events are read: all up to it must be there.
-    let head = store.head().await?;
-    let entries = store.audit(stand.position, limit).await?;
+    let Read { checkpoint, head, entries } = read(store, stand.position, limit).await?;
     let ended = entries.len() < limit;
-    let mut walker = Walker { keyring, entries: &entries, stand, piece: Piece::of(life.epoch) };
+    let judged = Judged::of(checkpoint.as_deref(), (namespace, keyring), life.epoch);
+    let mut walker = Walker::new(keyring, &entries, stand);
+    walker.checkpoint(&judged, from.is_none());
     if from.is_none() {
-        walker.beginning(life);
+        walker.beginning(life, &judged);
     }
-    for place in 0..entries.len() {
-        walker.check(place);
-    }
+    let begun = walker.stand();
+    walker.check_all();
     if ended {
-        let after = if walker.stand.position > head.position { Some(store.head().await?) } else { None };
-        walker.end(stand, head, after);
+        let after = if walker.stand().position > head.position { Some(store.head().await?) } else { None };
+        walker.end(begun, head, after);
     }
-    let Walker { stand: last, mut piece, .. } = walker;
+    let (last, mut piece) = walker.done();
     piece.events = store.audit_count().await?;
+    piece.checkpoint = judged.checkpoint().map(|checkpoint| shown_checkpoint(checkpoint, &judged));
     piece.head = HEXLOWER.encode(&last.mac.0);
     piece.head_found = noted.is_some_and(|noted| {
-        (from.is_none() && noted == AuditMac::default()) || entries.iter().any(|(_, mac, _)| *mac == noted)
+        let begins = from.is_none() && (noted == AuditMac::default() || noted == begun.mac);
+        begins || entries.iter().any(|(_, mac, _)| *mac == noted)
     });
     piece.next = (!ended).then_some(last);
     Ok(piece)
+}
+
+/// Reads again where the log was trimmed between one reading and the next.
+async fn read(store: &dyn Store, after: Position, limit: usize) -> Result<Read, StoreError> {
+    let mut checkpoint = store.checkpoint().await?;
+    for _ in 0..ATTEMPTS {
+        let head = store.head().await?;
+        let entries = store.audit(after, limit).await?;
+        let stands = store.checkpoint().await?;
+        if stands == checkpoint {
+            return Ok(Read { checkpoint, head, entries });
+        }
+        checkpoint = stands;
+    }
+    Err(StoreError::Unavailable("the audit log is trimmed faster than it can be read".to_owned()))
+}
+
+fn shown_checkpoint(checkpoint: &Checkpoint, judged: &Judged) -> Shown {
+    let Checkpoint { removed, last_at, at, head, kek, .. } = checkpoint;
+    let time = |time: &UnixMillis| time.rfc3339();
+    Shown {
+        verified: matches!(judged, Judged::Holds(_)),
+        removed: *removed,
+        last_at: time(last_at),
+        at: time(at),
+        head: head.clone(),
+        kek: kek.clone(),
+    }
 }
 
 /// A place as it is shown.
@@ -157,122 +223,15 @@ pub fn shown(position: Position) -> String {
     format!("{}-{}", position.major, position.minor)
 }
 
-struct Walker<'w> {
-    keyring: &'w Keyring,
-    entries: &'w [AuditEntry],
-    stand: Stand,
-    piece: Piece,
-}
-
-impl Walker<'_> {
-    fn beginning(&mut self, life: Life) {
-        let first = self.entries.first().map(|(position, _, bytes)| (*position, AuditEvent::read(bytes)));
-        let mut source = None;
-        if let Some((position, Some(event))) = first
-            && event.action == "store.imported"
-        {
-            if event.resource_id != life.epoch.0 {
-                let detail =
-                    format!("the import that the log begins with made the epoch {}", event.resource_id);
-                self.finds(Fault::OtherEpoch, position, Some(event.id), detail);
-            }
-            source = Some(event.metadata);
-        }
-        self.piece.beginning = Some(Beginning { origin: life.origin.name(), source });
-    }
-
-    fn check(&mut self, place: usize) {
-        let Some((position, mac, bytes)) = self.entries.get(place) else { return };
-        let before = self.stand;
-        self.stand = Stand { position: *position, mac: *mac, ..before };
-        let Some(event) = AuditEvent::read(bytes) else {
-            let detail = "it is no audit event: it was altered".to_owned();
-            self.finds(Fault::Unreadable, *position, None, detail);
-            return;
-        };
-        match self.keyring.audit_mac_with(&event.kek, &before.mac, bytes) {
-            Some(expected) if expected == *mac => self.piece.checked += 1,
-            None => *self.piece.unverified.entry(event.kek).or_default() += 1,
-            Some(_) => {
-                let (fault, detail) = self.why_broken(place, &event, before);
-                self.finds(fault, *position, Some(event.id), detail);
-            }
-        }
-    }
-
-    fn why_broken(&self, place: usize, event: &AuditEvent, before: Stand) -> (Fault, String) {
-        let follows = |previous: &AuditMac, (_, mac, bytes): &AuditEntry| {
-            self.keyring.audit_mac_with(&event.kek, previous, bytes) == Some(*mac)
-        };
-        let around = self.entries.iter().skip(place.saturating_sub(WINDOW)).take(2 * WINDOW);
-        let entry = self.entries.get(place);
-        let found = around.map(|(position, mac, _)| (*position, mac)).find(|(_, previous)| {
-            **previous != before.mac && entry.is_some_and(|entry| follows(previous, entry))
-        });
-        let begins = entry.is_some_and(|entry| follows(&AuditMac::default(), entry));
-        match found {
-            Some((position, _)) => (
-                Fault::Moved,
-                format!("{} follows on the event at {}, and stands elsewhere", event.action, shown(position)),
-            ),
-            None if begins => {
-                (Fault::Moved, format!("{} is the first event of a log, and stands elsewhere", event.action))
-            }
-            None if before.position == Position::default() => {
-                let detail = format!(
-                    "{} does not begin the log: what stood before was removed, or it was altered",
-                    event.action
-                );
-                (Fault::Broken, detail)
-            }
-            None => {
-                let detail = format!(
-                    "{} does not follow on the event at {}: it was altered, or events between were removed",
-                    event.action,
-                    shown(before.position)
-                );
-                (Fault::Broken, detail)
-            }
-        }
-    }
-
-    /// The end of the log, against the head from before it was read, and one from after it where that was passed.
-    fn end(&mut self, from: Stand, head: Head, after: Option<Head>) {
-        let last = self.stand;
-        if last.position < head.position {
-            let detail = format!(
-                "the log ends at {}, and the stored head is at {}: its end was removed",
-                shown(last.position),
-                shown(head.position)
-            );
-            return self.finds(Fault::Truncated, last.position, None, detail);
-        }
-        let start = Some((from.position, from.mac));
-        let mut places = self.entries.iter().map(|(position, mac, _)| (*position, *mac)).chain(start);
-        if !places.any(|(position, mac)| position == head.position && mac == head.mac) {
-            let detail = "the stored head is not the MAC of the event that it names".to_owned();
-            self.finds(Fault::Head, head.position, None, detail);
-        }
-        if let Some(after) = after
-            && after.epoch == head.epoch
-            && after.position < last.position
-        {
-            let detail =
-                format!("the log goes on behind the stored head, which is at {}", shown(after.position));
-            self.finds(Fault::BeyondHead, last.position, None, detail);
-        }
-    }
-
-    fn finds(&mut self, code: Fault, position: Position, id: Option<Uuid>, detail: String) {
-        self.piece.broken += 1;
-        if self.piece.findings.len() < FINDINGS {
-            self.piece.findings.push(Finding { code, position: shown(position), id, detail });
-        }
-    }
-}
-
 impl Piece {
-    fn of(epoch: Epoch) -> Self {
+    pub(super) fn finds(&mut self, code: Fault, position: Position, id: Option<Uuid>, detail: String) {
+        self.broken += 1;
+        if self.findings.len() < FINDINGS {
+            self.findings.push(Finding { code, position: shown(position), id, detail });
+        }
+    }
+
+    pub(super) fn of(epoch: Epoch) -> Self {
         Self {
             epoch: epoch.0,
             events: 0,
@@ -281,6 +240,8 @@ impl Piece {
             broken: 0,
             findings: Vec::new(),
             beginning: None,
+            checkpoint: None,
+            retentions: Vec::new(),
             head: String::new(),
             head_found: false,
             next: None,

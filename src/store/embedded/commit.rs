@@ -11,7 +11,7 @@ use redb::{Database, Durability, ReadableTable, ReadableTableMetadata, Table, Wr
 use super::fault::Fault;
 use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_HEAD, RECORDS, key_bytes};
 use super::uses::USES;
-use super::{answers, read, schema};
+use super::{answers, read, schema, trim};
 use crate::keys::record::RecordKey;
 use crate::store::fleet::SCHEMA;
 use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
@@ -68,6 +68,9 @@ fn write(
     tables.check_claims(change)?;
     if let Some(answered) = &change.answered {
         answers::keep(writing, sequence, answered)?;
+    }
+    if let Some(trim) = &change.trim {
+        trim::run(&mut tables.meta, &mut writing.open_table(AUDIT)?, sequence, trim)?;
     }
     tables.apply(change)?;
     tables.meta.insert(META_HEAD, tables::head_bytes(sequence, &link.mac).as_slice())?;

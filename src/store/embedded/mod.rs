@@ -2,7 +2,7 @@
 //!
 //! Not shared between processes: a second one is refused with [`StoreError::InUse`]. Its files are `file.rs`
 //! (making, checking and reopening the file), `schema.rs` (the state of the whole file), `tables.rs` (byte
-//! forms), `commit.rs`, `answers.rs`, `read.rs` and `stage.rs` (transactions) and `fault.rs` (what the store says of a failure).
+//! forms), `commit.rs`, `trim.rs`, `answers.rs`, `read.rs` and `stage.rs` (transactions) and `fault.rs` (what the store says of a failure).
 //! Invariants beyond those of [`Store`]:
 //! - no redb call runs on a thread of an async runtime: an fsync must not hold up admin or sync;
 //! - a commit that has begun is finished even where its future is dropped;
@@ -20,6 +20,7 @@ mod stage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trim;
 mod uses;
 
 use std::collections::BTreeSet;
@@ -233,6 +234,10 @@ impl Store for EmbeddedStore {
 
     fn audit_count(&self) -> StoreFuture<'_, u64> {
         Box::pin(self.blocking(|inner| inner.file.run(read::audit_count)))
+    }
+
+    fn checkpoint(&self) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        Box::pin(self.blocking(|inner| inner.file.run(read::checkpoint)))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -10,7 +10,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableT
 
 use super::fault::Fault;
 use super::schema;
-use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_HEAD, RECORDS};
+use super::tables::{self, AUDIT, CLAIMS, LOG, META, META_CHECKPOINT, META_HEAD, RECORDS};
 use crate::keys::record::RecordKey;
 use crate::store::{
     AuditEntry, AuditLink, AuditMac, Claims, Epoch, Followed, Head, LogEntry, Position, StoreError,
@@ -133,6 +133,14 @@ pub(super) fn audit_count(database: &Database) -> Result<u64, Fault> {
     Ok(reading.open_table(AUDIT)?.len()?)
 }
 
+/// The checkpoint that the audit log begins with.
+pub(super) fn checkpoint(database: &Database) -> Result<Option<Arc<[u8]>>, Fault> {
+    let reading = database.begin_read()?;
+    head_in(&reading)?;
+    let stored = reading.open_table(META)?.get(META_CHECKPOINT)?;
+    Ok(stored.map(|stored| Arc::from(stored.value())))
+}
+
 fn audit_entry(sequence: u64, stored: &[u8]) -> AuditEntry {
     let (mac, event) = stored.split_first_chunk().map_or(([0; 32], &[][..]), |(mac, event)| (*mac, event));
     (tables::position(sequence), AuditMac(mac), Arc::from(event))
@@ -163,15 +171,18 @@ pub(super) fn latest(database: &Database, limit: usize) -> Result<Vec<LogEntry>,
     Ok(entries)
 }
 
-/// Whether there was a commit at this place with this MAC.
+/// Whether there was a commit at this place with this MAC: its event may have been trimmed since, and so may its entry.
 pub(super) fn is_past(database: &Database, position: Position, mac: AuditMac) -> Result<bool, Fault> {
     let reading = database.begin_read()?;
     head_in(&reading)?;
     if position == Position::default() {
         return Ok(true);
     }
-    let Some(event) = reading.open_table(AUDIT)?.get(position.major)? else { return Ok(false) };
-    let (stored, _) = tables::split::<32>(event.value(), "an audit event")?;
+    let event = reading.open_table(AUDIT)?.get(position.major)?;
+    let entry = reading.open_table(LOG)?.get(position.major)?;
+    let Some(found) = event.or(entry) else { return Ok(false) };
+    // Both begin with the MAC.
+    let (stored, _) = tables::split::<32>(found.value(), "an audit event or a log entry")?;
     Ok(position.minor == 0 && stored == mac.0)
 }
 

@@ -9,8 +9,8 @@ use redb::{Database, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use super::commit::{abandon, durable};
 use super::fault::Fault;
 use super::tables::{
-    self, AUDIT, CLAIMS, LOG, META, META_CONTINUES, META_EPOCH, META_HEAD, META_NAMESPACE, META_ORIGIN,
-    META_SCHEMA, META_STAGED, RECORDS, STAGED_CLAIMS, STAGED_RECORDS, key_bytes,
+    self, AUDIT, CLAIMS, LOG, META, META_CHECKPOINT, META_CONTINUES, META_EPOCH, META_HEAD, META_NAMESPACE,
+    META_ORIGIN, META_SCHEMA, META_STAGED, RECORDS, STAGED_CLAIMS, STAGED_RECORDS, key_bytes,
 };
 use crate::store::fleet::SCHEMA;
 use crate::store::staging::{Installed, Mark, Staged, Staging};
@@ -106,6 +106,7 @@ fn install(writing: &WriteTransaction, namespace: &str, installed: &Installed) -
     meta.insert(META_NAMESPACE, namespace.as_bytes())?;
     meta.insert(META_SCHEMA, SCHEMA.to_be_bytes().as_slice())?;
     meta.remove(META_STAGED)?;
+    meta.remove(META_CHECKPOINT)?;
     Ok(())
 }
 

@@ -48,6 +48,8 @@ pub(super) const META_SCHEMA: &str = "schema";
 pub(super) const META_NAMESPACE: &str = "namespace";
 /// In [`META`]: sequence number and audit head of the last commit.
 pub(super) const META_HEAD: &str = "head";
+/// In [`META`]: the checkpoint that the audit log begins with; absent where no event was removed.
+pub(super) const META_CHECKPOINT: &str = "checkpoint";
 
 const PUT: u8 = 1;
 const DELETED: u8 = 2;

@@ -26,7 +26,7 @@ end
 
 local previous, mac, event, changes, keep = nextarg(), nextarg(), nextarg(), nextarg(), nextarg()
 local schema = nextarg()
-local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position', 'schema')
+local head = redis.call('HMGET', meta, 'epoch', 'mac', 'position', 'schema', 'checkpoint')
 if not head[1] then return { 'uninitialised' } end
 -- A later version may have added what this one would drop.
 if (tonumber(head[4]) or 0) > tonumber(schema) then return { 'schema', head[4] } end
@@ -83,6 +83,19 @@ if #answer > 0 then
   if redis.call('XLEN', KEYS[7]) - #over >= tonumber(answer[4]) then return { 'crowded' } end
 end
 
+-- The oldest events that go, and the checkpoint that they leave: exactly those that the writer saw, and never the last.
+local trim, trimmed = list(), {}
+if #trim > 0 then
+  if (head[5] or '') ~= trim[1] then return { 'trimmed' } end
+  local count = tonumber(trim[3])
+  local entries = count > 0 and redis.call('XRANGE', audit, '-', '+', 'COUNT', count + 1) or {}
+  if count > 0 then
+    local last = entries[count]
+    if #entries ~= count + 1 or last[1] ~= trim[4] or last[2][2] ~= trim[5] then return { 'trimmed' } end
+  end
+  for i = 1, count do trimmed[i] = entries[i][1] end
+end
+
 -- What is released and nobody takes. Looked up before the first removal: see below.
 local given_up, listed = {}, {}
 for _, op in ipairs(ops) do
@@ -126,5 +139,7 @@ for _, entry in ipairs(over) do
   redis.call('XDEL', KEYS[7], entry[1])
   if entry[3] then redis.call('HDEL', KEYS[6], entry[2]) end
 end
+for i = 1, #trimmed, 500 do redis.call('XDEL', audit, unpack(trimmed, i, math.min(i + 499, #trimmed))) end
+if #trim > 0 then redis.call('HSET', meta, 'checkpoint', trim[2]) end
 redis.call('HSET', meta, 'mac', mac, 'position', position)
 return { 'ok', position }

@@ -17,7 +17,7 @@ use super::script::{Answer, COMMIT};
 use super::{answers, read, replicas, server};
 use crate::keys::record::RecordKey;
 use crate::store::fleet::SCHEMA;
-use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError};
+use crate::store::{AuditLink, Change, Conflict, Op, Position, StoreError, Trim};
 
 /// Log entries that are kept, about: minutes of outage even at a thousand changes a second, some 100 MB.
 const LOG_ENTRIES: u32 = 100_000;
@@ -132,6 +132,7 @@ async fn interpret(link: &Link, answer: Answer) -> Result<Position, StoreError> 
         "revision" => StoreError::Conflict(Conflict::Revision { key: key()? }),
         "missing" => StoreError::Conflict(Conflict::Missing { key: key()? }),
         "claim" => StoreError::Conflict(Conflict::Claim { claim: subject }),
+        "trimmed" => StoreError::Conflict(Conflict::Trimmed),
         "answered" => StoreError::Answered,
         "crowded" => StoreError::Crowded,
         "uninitialised" => read::no_epoch(link).await,
@@ -174,7 +175,21 @@ fn arguments(change: &Change, audit: &AuditLink) -> Vec<Vec<u8>> {
     let answered = answers::arguments(change.answered.as_ref());
     args.push(answered.len().to_string().into());
     args.extend(answered);
+    let trim = change.trim.as_ref().map(trimming);
+    args.push(trim.as_ref().map_or(0, |trim| trim.len()).to_string().into());
+    args.extend(trim.into_iter().flatten());
     args
+}
+
+fn trimming(trim: &Trim) -> [Vec<u8>; 5] {
+    [
+        // No checkpoint is empty.
+        trim.expected.as_deref().unwrap_or_default().to_vec(),
+        trim.checkpoint.to_vec(),
+        trim.events.to_string().into(),
+        forms::position_text(trim.through).into(),
+        mac_text(&trim.mac).into(),
+    ]
 }
 
 fn operation(args: &mut Vec<Vec<u8>>, op: &Op, seen: &mut BTreeSet<RecordKey>) {

@@ -6,11 +6,11 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `{ns}:meta` | hash | `epoch`, `schema`, `mac` and `position` of the head, `kek`, `kek_check`, `origin`, `continues` |
+//! | `{ns}:meta` | hash | `epoch`, `schema`, `mac` and `position` of the head, `kek`, `kek_check`, `origin`, `continues`, `checkpoint` of the audit log |
 //! | `{ns}:records` | hash | `<kind>/<id>` → revision, line feed, envelope |
 //! | `{ns}:claims` | hash | unique value → `<kind>/<id>` of its holder |
 //! | `{ns}:log` | stream | `p` (audit head before), `m` (after), `c` (changes); trimmed |
-//! | `{ns}:audit` | stream | `m` (audit head after), `e` (event); never trimmed |
+//! | `{ns}:audit` | stream | `m` (audit head after), `e` (event); what retention removes is behind the checkpoint |
 //! | `{ns}:answers` | hash | id of an answer, hex → its time, line feed, its sealed form; gone 10 min after the last |
 //! | `{ns}:answer-order` | stream | `a` (id), `t` (time): answers in the order in which they end; goes with them |
 //! | `{ns}:sidecars` | hash | id of a process → what it says of itself; see `fleet.rs` |

@@ -228,6 +228,10 @@ impl Store for RedisStore {
         Box::pin(read::audit_count(&self.link))
     }
 
+    fn checkpoint(&self) -> StoreFuture<'_, Option<Arc<[u8]>>> {
+        Box::pin(read::checkpoint(&self.link))
+    }
+
     fn count(&self) -> StoreFuture<'_, u64> {
         Box::pin(read::count(&self.link))
     }

@@ -188,6 +188,18 @@ pub(super) async fn audit_count(link: &Link) -> Result<u64, StoreError> {
     length.ok_or_else(|| damaged(audit))
 }
 
+/// The checkpoint that the audit log begins with.
+pub(super) async fn checkpoint(link: &Link) -> Result<Option<Arc<[u8]>>, StoreError> {
+    let meta = &link.names.meta;
+    let mut read = redis::cmd("HMGET");
+    read.arg(meta).arg(&["epoch", "checkpoint"]);
+    let [epoch, checkpoint] = forms::fixed(link.read(meta, &read).await?).ok_or_else(|| damaged(meta))?;
+    if epoch == Value::Nil {
+        return Err(no_epoch(link).await);
+    }
+    Ok(forms::bytes(checkpoint).map(Arc::from))
+}
+
 fn audit_entry(entry: &Entry) -> AuditEntry {
     let (mac, event) = entry.mac("m").zip(entry.field("e")).unwrap_or_default();
     (entry.position, mac, Arc::from(event))
@@ -212,8 +224,7 @@ pub(super) async fn place_of(link: &Link, audit: &AuditLink) -> Result<Option<Po
     Ok(entries.iter().find(|entry| entry.mac("m") == Some(audit.mac)).map(|entry| entry.position))
 }
 
-/// Whether there was a commit at this place with this MAC. The audit log is never trimmed; where somebody has deleted
-/// it, the change log may know.
+/// Whether there was a commit at this place with this MAC. Where one log was trimmed, the other may know.
 pub(super) async fn holds(link: &Link, position: Position, mac: AuditMac) -> Result<bool, StoreError> {
     if position == Position::default() {
         return Ok(true);

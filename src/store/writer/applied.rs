@@ -2,6 +2,7 @@
 //!
 //! Not the committing. Invariant: what is applied is what was committed, revision included.
 
+use super::Writer;
 use crate::keys::record::{Record, RecordKey};
 use crate::store::Op;
 
@@ -28,6 +29,17 @@ impl Applied {
             Self::Written(record) => Some(record),
             Self::Removed(..) => None,
         }
+    }
+}
+
+impl Writer {
+    /// The unique values that the record holds, as far as the mirror knows.
+    pub(super) fn claims_held(&self, key: RecordKey) -> Vec<String> {
+        self.mirror
+            .get(key)
+            .and_then(|decoded| decoded.record())
+            .map(|record| record.claims())
+            .unwrap_or_default()
     }
 }
 

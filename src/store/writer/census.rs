@@ -28,6 +28,8 @@ pub struct Under {
 pub struct Census {
     /// By id of the KEK, whether it is at hand or not.
     pub under: BTreeMap<String, Under>,
+    /// The KEK of the checkpoint that the audit log begins with.
+    pub(super) checkpoint: Option<String>,
     /// Records that cannot be authenticated.
     pub damaged: Vec<RecordKey>,
     /// Intact records of which a part is not under the KEK that seals, and their revisions.
@@ -35,9 +37,10 @@ pub struct Census {
 }
 
 impl Census {
-    /// Ids of these KEKs under which nothing is.
+    /// Ids of these KEKs under which nothing is, but for audit events, which keep theirs.
     pub fn unused<'k>(&self, keks: impl Iterator<Item = &'k str>) -> Vec<String> {
-        keks.filter(|id| !self.under.contains_key(*id)).map(str::to_owned).collect()
+        let is_used = |id: &str| self.under.contains_key(id) || self.checkpoint.as_deref() == Some(id);
+        keks.filter(|id| !is_used(id)).map(str::to_owned).collect()
     }
 
     fn add(&mut self, keyring: &Keyring, namespace: &str, key: RecordKey, envelope: &[u8]) {
@@ -82,6 +85,8 @@ impl Writer {
             &mut |key: RecordKey, envelope: Arc<[u8]>| census.add(keyring, namespace, key, &envelope);
         self.store.snapshot(sink).await?;
         census.damaged.sort_unstable();
+        let (checkpoint, _) = self.checkpoint().await?;
+        census.checkpoint = checkpoint.checkpoint().map(|checkpoint| checkpoint.kek.clone());
         Ok(census)
     }
 }

@@ -14,6 +14,7 @@ mod event;
 mod plan;
 mod reseal;
 mod sealing;
+mod trim;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +90,12 @@ impl Writer {
         self.decoder.keyring()
     }
 
+    /// The namespace of its store.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.decoder.namespace()
+    }
+
     /// Whether this sidecar holds a part of the records only.
     #[must_use]
     pub fn is_scoped(&self) -> bool {
@@ -127,8 +134,23 @@ impl Writer {
     pub async fn commit_answered<T, E>(
         &self,
         actor: &Actor,
-        mut plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
+        plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
         mut answer: impl FnMut(&T, &[Record]) -> Result<Option<Answered>, E>,
+    ) -> Result<(T, Vec<Record>), WriteError<E>> {
+        self.commit_with(actor, plan, |output, written, change| {
+            change.answered = answer(output, written)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The same with whatever `complete` adds to the change, of what the plan gave and of the records as they will be
+    /// stored.
+    async fn commit_with<T, E>(
+        &self,
+        actor: &Actor,
+        mut plan: impl FnMut(&Mirror) -> Result<Plan<T>, E>,
+        mut complete: impl FnMut(&T, &[Record], &mut Change) -> Result<(), E>,
     ) -> Result<(T, Vec<Record>), WriteError<E>> {
         let _one_at_a_time = self.gate.lock().await;
         for _ in 0..ATTEMPTS {
@@ -139,7 +161,7 @@ impl Writer {
             let plan = plan(&self.mirror).map_err(WriteError::Refused)?;
             let (mut change, applied) = self.encode(actor, plan.edits, plan.requires)?;
             let written: Vec<Record> = applied.iter().filter_map(Applied::record).cloned().collect();
-            change.answered = answer(&plan.output, &written).map_err(WriteError::Refused)?;
+            complete(&plan.output, &written, &mut change).map_err(WriteError::Refused)?;
             let event = self.event(actor, &plan.event)?;
             let mac = self.decoder.keyring().audit_mac(&head.mac, &event);
             let link = AuditLink { previous: head.mac, mac, event: Arc::from(event) };
@@ -176,7 +198,7 @@ impl Writer {
         requires: Vec<RecordKey>,
     ) -> Result<(Change, Vec<Applied>), WriteError<E>> {
         let now = self.clock.now();
-        let mut change = Change { ops: Vec::new(), requires, answered: None };
+        let mut change = Change { ops: Vec::new(), requires, answered: None, trim: None };
         let mut applied = Vec::new();
         for edit in edits {
             let (op, effect) = match edit {
@@ -252,14 +274,6 @@ impl Writer {
         let envelope = Arc::from(self.decoder.keyring().wrap(self.decoder.namespace(), &key, &payload));
         let op = Op::Put { key, revision, expected, envelope, claims, releases };
         Ok((op, Applied::Written(Box::new(record))))
-    }
-
-    fn claims_held(&self, key: RecordKey) -> Vec<String> {
-        self.mirror
-            .get(key)
-            .and_then(|decoded| decoded.record())
-            .map(|record| record.claims())
-            .unwrap_or_default()
     }
 
     fn apply(&self, applied: Vec<Applied>) {

@@ -15,8 +15,8 @@ use super::{Actor, Edit, Event, Plan, Resource, Severity, WriteError, Writer, un
 use crate::keys::decode::{Decoded, SECRET_FIELD, VERIFY_TOKEN_FIELD};
 use crate::keys::mirror::Mirror;
 use crate::keys::record::{Record, RecordKey, Sealed};
-use crate::store::Epoch;
 use crate::store::seal::SealError;
+use crate::store::{Change, Epoch};
 
 /// Records of one commit: some milliseconds of work, in which no other change is made.
 pub const RESEALED_AT_ONCE: usize = 100;
@@ -68,7 +68,7 @@ impl Writer {
             if job.former.is_empty() {
                 job.left.extend(&census.damaged);
                 resealed.left = job.left.into_iter().collect();
-                self.finish(actor, &resealed.left, &census).await?;
+                self.finish(actor, &resealed.left, &mut census).await?;
                 resealed.done = Some(census);
                 return Ok(resealed);
             }
@@ -159,8 +159,18 @@ impl Writer {
         }
     }
 
-    async fn finish(&self, actor: &Actor, left: &[RecordKey], census: &Census) -> Result<(), WriteError<()>> {
+    /// With the event that tells of the end, the checkpoint of the audit log comes under the KEK that seals.
+    async fn finish(
+        &self,
+        actor: &Actor,
+        left: &[RecordKey],
+        census: &mut Census,
+    ) -> Result<(), WriteError<()>> {
         let keyring = self.decoder.keyring();
+        let trim = self.checkpoint_resealed().await?;
+        if trim.is_some() {
+            census.checkpoint = None;
+        }
         let unused = census.unused(keyring.ids().filter(|id| *id != keyring.seal_with()));
         let others = keyring.ids().count() - 1;
         // An event under the KEK that seals, so that the audit log's end needs no other.
@@ -169,7 +179,11 @@ impl Writer {
             let event = self.rotation_event(mirror, "kek.rotation_completed", metadata);
             Ok::<_, ()>(Plan { edits: Vec::new(), requires: Vec::new(), event, output: () })
         };
-        self.write(actor, plan).await?;
+        let complete = |(): &(), _: &[Record], change: &mut Change| {
+            change.trim.clone_from(&trim);
+            Ok(())
+        };
+        self.commit_with(actor, plan, complete).await?;
         if unused.len() == others {
             self.store.ask_for_sealing_kek().await.map_err(unavailable)?;
         }

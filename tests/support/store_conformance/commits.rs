@@ -96,8 +96,12 @@ pub(crate) async fn a_commit_with_a_stale_head_changes_nothing(store: &Arc<dyn S
 
 pub(crate) async fn a_required_record_must_exist(store: &Arc<dyn Store>) {
     store.init().await.unwrap();
-    let of_workspace =
-        |n| Change { ops: vec![put(webhook_key(n), 1)], requires: vec![workspace(1)], answered: None };
+    let of_workspace = |n| Change {
+        ops: vec![put(webhook_key(n), 1)],
+        requires: vec![workspace(1)],
+        answered: None,
+        trim: None,
+    };
     refused(store, of_workspace(1), Conflict::Missing { key: workspace(1) }).await;
     commit_ops(store, [put(workspace(1), 1)]).await;
     commit(store, of_workspace(1)).await.unwrap();

@@ -11,6 +11,7 @@ mod deliveries;
 mod log;
 mod staging;
 pub(crate) mod steps;
+mod trim;
 mod uses;
 
 use std::sync::Arc;
@@ -53,6 +54,11 @@ pub(crate) use staging::{
     a_set_that_is_not_whole_is_not_installed, a_set_with_two_holders_of_one_claim_is_refused,
     a_staged_set_counts_when_it_is_installed_and_not_before, an_empty_set_is_a_set,
     an_installed_set_is_a_namespace_like_any_other, what_an_interrupted_set_left_is_dropped_by_the_next,
+};
+pub(crate) use trim::{
+    a_checkpoint_alone_can_be_replaced, a_namespace_without_an_epoch_has_no_checkpoint_to_tell,
+    a_trim_of_anything_but_what_was_read_changes_nothing, of_two_trims_at_once_one_counts,
+    trimmed_events_give_way_to_a_checkpoint,
 };
 pub(crate) use uses::{
     a_batch_that_is_sent_again_counts_once, the_use_of_a_deleted_record_is_forgotten,
@@ -103,6 +109,11 @@ macro_rules! store_conformance {
             an_answer_is_kept_with_its_change_for_its_time
             a_second_change_under_an_answers_id_is_refused_until_its_time_is_over
             a_change_that_is_refused_keeps_no_answer
+            trimmed_events_give_way_to_a_checkpoint
+            a_trim_of_anything_but_what_was_read_changes_nothing
+            of_two_trims_at_once_one_counts
+            a_checkpoint_alone_can_be_replaced
+            a_namespace_without_an_epoch_has_no_checkpoint_to_tell
             a_staged_set_counts_when_it_is_installed_and_not_before
             an_installed_set_is_a_namespace_like_any_other
             what_an_interrupted_set_left_is_dropped_by_the_next

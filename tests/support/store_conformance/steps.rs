@@ -47,7 +47,7 @@ pub(crate) fn envelope(key: &RecordKey, revision: u64) -> Arc<[u8]> {
 }
 
 pub(crate) fn change(ops: impl IntoIterator<Item = Op>) -> Change {
-    Change { ops: ops.into_iter().collect(), requires: Vec::new(), answered: None }
+    Change { ops: ops.into_iter().collect(), requires: Vec::new(), answered: None, trim: None }
 }
 
 /// The next link after `previous`; its event names the link before.

@@ -149,7 +149,9 @@ async fn put(store: &EmbeddedStore, n: u8) -> Result<Position, StoreError> {
         releases: vec![],
     };
     let head = store.head().await?;
-    store.commit(Change { ops: vec![op], requires: vec![], answered: None }, link(head.mac, n)).await
+    store
+        .commit(Change { ops: vec![op], requires: vec![], answered: None, trim: None }, link(head.mac, n))
+        .await
 }
 
 async fn count(store: &EmbeddedStore) -> usize {

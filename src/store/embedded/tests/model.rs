@@ -65,7 +65,7 @@ impl Model {
         let mac = self.keyring.audit_mac(&previous, &event);
         self.doubt = Some((mac, after));
         let link = AuditLink { previous, mac, event: Arc::from(event) };
-        store.commit(Change { ops, requires: Vec::new(), answered: None }, link).await?;
+        store.commit(Change { ops, requires: Vec::new(), answered: None, trim: None }, link).await?;
         self.settle(true);
         Ok(())
     }
