@@ -231,7 +231,7 @@ async fn a_change_that_stands_already_is_not_said_to_have_failed() {
     let (_dir, path) = place();
     let (store, _mode) = faulty(&path);
     store.init().await.unwrap();
-    let change = || Change { ops: vec![], requires: vec![], answered: None };
+    let change = || Change { ops: vec![], requires: vec![], answered: None, trim: None };
     let first = link(store.head().await.unwrap().mac, 7);
     store.commit(change(), first.clone()).await.unwrap();
     let again = store.commit(change(), first.clone()).await;
