@@ -78,6 +78,8 @@ impl Catalogue {
             let ours = known.remove(&key);
             if let Some((removed, why)) = self.removed.get(&key)
                 && (removed >= stored.revision() || (why == Why::Deleted && before(&key).is_some()))
+                // A damaged form opens nothing, and may not say its revision: its callers are not to get 401.
+                && !(why == Why::Left && matches!(stored, Decoded::Damaged(_)))
             {
                 kept.push(key);
                 if why == Why::Deleted {

@@ -71,6 +71,19 @@ fn a_damaged_record_is_damaged_for_its_own_callers() {
 }
 
 #[test]
+fn a_known_record_that_no_longer_says_its_revision_is_damaged_however_often_it_is_read() {
+    let world = World::of(Vec::new());
+    world.put(world.key(1, 1, true));
+    for _ in 0..3 {
+        world.mirror.rebuild(vec![damaged_key(1)], HEAD);
+        assert_eq!(world.finds(1), Err(LookupError::Damaged));
+    }
+    // An intact form of before does not come back; a repair does.
+    world.mirror.rebuild(vec![world.key(1, 2, true)], HEAD);
+    assert_eq!(world.finds(1), Ok(true));
+}
+
+#[test]
 fn what_a_damaged_record_claims_displaces_nothing_that_is_intact() {
     let claims = |n| damaged(Kind::WebhookKey, n, 9, vec![digest(1)], None);
     let names = |n| damaged(Kind::Integration, n, 9, Vec::new(), Some("hook"));

@@ -104,6 +104,7 @@ async fn a_record_that_says_nothing_of_itself_leaves_its_callers_unknown_only_to
     stored.write("somebody else's");
     let fresh = Sidecar::start(stored.server.port, "ns").ready().await;
     stored.reread().await;
+    stored.reread().await;
     // Whose it was cannot be read in it; the store knows who holds the API key.
     assert_eq!(stored.keys.each_ref().map(|key| fresh.judged(key)), [503, 200]);
     assert_eq!(stored.keys.each_ref().map(|key| stored.running.judged(key)), [503, 200]);
