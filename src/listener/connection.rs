@@ -13,16 +13,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http::Request;
+use http::Response;
 use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::rt;
 use hyper::server::conn::http1;
 use hyper::server::conn::http2;
 use hyper::service::HttpService;
+use hyper::service::Service;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
@@ -45,6 +47,7 @@ use super::shared::Shared;
 use super::sniff::Protocol;
 use super::sniff::Replay;
 use super::sniff::sniff;
+use super::stalls::{Pieces, Streams};
 use super::takeover::Takeover;
 use super::waiting::Waiting;
 
@@ -204,7 +207,7 @@ async fn converse<S: Transport, H: Handler>(
             drive(connection, deadlines, &activity, settings, &shared, drained).await
         }
         Protocol::Http2 => {
-            let connection = pin!(tuning.http2.serve_connection(io, service));
+            let connection = pin!(tuning.http2.serve_connection(io, in_pieces(service)));
             drive(connection, deadlines, &activity, settings, &shared, drained).await
         }
     };
@@ -219,6 +222,20 @@ async fn converse<S: Transport, H: Handler>(
         takeover.run().await;
     }
     Ok(())
+}
+
+/// The same service, its answers in pieces.
+fn in_pieces<S, B>(
+    service: S,
+) -> impl HttpService<Incoming, ResBody = Pieces<B>, Error = Infallible, Future: Send>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    service_fn(move |request| {
+        let answering = service.call(request);
+        async move { answering.await.map(|response| response.map(Pieces::of)) }
+    })
 }
 
 /// Polls hyper, then looks whether to stop. `None`: a deadline passed, or the peer has left.
@@ -317,14 +334,14 @@ where
     }
 }
 
-impl<I, B, S> Graceful for http2::Connection<I, S, TokioExecutor>
+impl<I, B, S> Graceful for http2::Connection<I, S, Streams>
 where
     I: rt::Read + rt::Write + Unpin + 'static,
     S: HttpService<Incoming, ResBody = B>,
     S::Error: Into<BoxError>,
     B: http_body::Body + 'static,
     B::Error: Into<BoxError>,
-    TokioExecutor: rt::bounds::Http2ServerConnExec<S::Future, B>,
+    Streams: rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
     const PROTOCOL: Protocol = Protocol::Http2;
 

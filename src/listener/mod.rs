@@ -17,6 +17,7 @@ mod proxy_protocol;
 mod secure;
 mod shared;
 mod sniff;
+mod stalls;
 mod takeover;
 mod tuning;
 mod waiting;
@@ -85,7 +86,8 @@ pub struct ListenerSettings {
     pub header_timeout: Duration,
     /// From the end of a response to the next request's first byte. Default 60 s.
     pub idle_timeout: Duration,
-    /// While a request is in flight: how long output may wait for the peer to read some. Default 30 s.
+    /// While a request is in flight: how long output may wait for the peer to read some; of a stream of HTTP/2, a piece
+    /// of 16 KiB. Default 30 s.
     pub send_timeout: Duration,
     /// Request bytes discarded at most after an early answer, so that the client gets to read it.
     /// Default 16 MiB; 0 closes at once.

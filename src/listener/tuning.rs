@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 
 use super::ListenerSettings;
+use super::stalls::Streams;
 use crate::tls::ServerTls;
 
 /// The least that hyper takes for `max_buf_size`, in bytes.
@@ -25,7 +26,7 @@ pub struct LiveTuning {
 pub(super) struct Tuning {
     pub(super) settings: ListenerSettings,
     pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) http2: http2::Builder<Streams>,
 }
 
 impl LiveTuning {
@@ -76,8 +77,8 @@ fn http1(settings: &ListenerSettings) -> http1::Builder {
     builder
 }
 
-fn http2(settings: &ListenerSettings) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2(settings: &ListenerSettings) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams::new(settings.send_timeout));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.h2_max_streams)

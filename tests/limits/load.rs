@@ -19,8 +19,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{head_of, hook};
+use crate::support::frames::{self, Frames};
 use crate::support::http::{Call, Connection};
 use crate::support::process::Serve;
+use crate::support::sidecar::until;
 
 const MIB: usize = 1024 * 1024;
 
@@ -30,14 +32,18 @@ fn count(name: &str, default: usize) -> usize {
 }
 
 /// An application that counts what it gets and keeps nothing.
-struct Sink {
-    url: String,
-    bodies: Arc<AtomicUsize>,
+pub(super) struct Sink {
+    pub(super) url: String,
+    pub(super) bodies: Arc<AtomicUsize>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Sink {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
+        Self::answering(b"ok")
+    }
+
+    fn answering(answer: &'static [u8]) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -54,7 +60,7 @@ impl Sink {
                         let mut body = request.into_body();
                         while let Some(Ok(_)) = body.frame().await {}
                         counted.fetch_add(1, SeqCst);
-                        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"ok"))))
+                        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(answer))))
                     }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -65,7 +71,7 @@ impl Sink {
 }
 
 /// A sidecar with an integration, `hook`; its secret.
-fn serve(dir: &std::path::Path, sink: &Sink, options: &[(&str, &str)]) -> (Serve, String) {
+pub(super) fn serve(dir: &std::path::Path, sink: &Sink, options: &[(&str, &str)]) -> (Serve, String) {
     let mut command = Serve::command(dir, &sink.url);
     for (name, value) in options {
         command.env(name, value);
@@ -76,7 +82,7 @@ fn serve(dir: &std::path::Path, sink: &Sink, options: &[(&str, &str)]) -> (Serve
 }
 
 /// A value of the process in `/proc`, in KiB.
-fn memory(serve: &Serve, name: &str) -> usize {
+pub(super) fn memory(serve: &Serve, name: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", serve.process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -300,4 +306,46 @@ fn d18_a_flood_of_forgeries_refuses_no_genuine_delivery() {
     assert_eq!(sink.bodies.load(SeqCst), delivered);
     assert!(judged > 0.0);
     runtime.shutdown_background();
+}
+
+/// An answer larger than what is on the way to anybody.
+static ANSWER: [u8; MIB] = [b'a'; MIB];
+
+#[test]
+fn d13_answers_that_no_window_is_opened_for_cost_little_and_are_reset() {
+    let streams = count("COUNTERSIGN_TEST_STREAMS", 100);
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::answering(&ANSWER);
+    let (serve, _) = serve(dir.path(), &sink, &[("COUNTERSIGN_LIMITS__SEND_TIMEOUT", "3s")]);
+    let key = serve.key(&serve.workspace("tenant"), "key");
+    let fields = frames::request("GET", "/in", &[("x-api-key", &key.api_key)]);
+    let open = |amount: usize| {
+        let mut connection = Frames::with(serve.traffic, &[(4, 0)]);
+        let ids: Vec<u32> = (0..u32::try_from(amount).unwrap()).map(|n| 2 * n + 1).collect();
+        for id in &ids {
+            connection.request(*id, &fields, true);
+        }
+        (connection, ids)
+    };
+    // Once, so that what the first ones take for good is there.
+    let (_warm, _) = open(10);
+    until("they have come", || sink.bodies.load(SeqCst) == 10);
+    let before = memory(&serve, "VmRSS");
+    let mut open: Vec<(Frames, Vec<u32>)> = (0..streams / 100).map(|_| open(100)).collect();
+    until("all have come", || sink.bodies.load(SeqCst) == 10 + streams);
+    let mut ended = 0;
+    for (connection, ids) in &mut open {
+        for _ in ids {
+            let reset = connection.find(|frame| frame.kind == frames::RST_STREAM).unwrap();
+            assert_eq!(reset.code(), frames::CANCEL);
+            ended += 1;
+        }
+        assert!(connection.answers());
+    }
+    let most = memory(&serve, "VmHWM");
+    let each = most.saturating_sub(before) * 1024 / streams;
+    println!("load: {ended} streams of 1 MiB that nobody reads: {each} bytes each (VmHWM {most} KiB)");
+    assert_eq!(ended, streams);
+    assert!(each <= 128 * 1024, "{each} bytes for a stream that nobody reads");
+    assert!(most <= 256 * 1024, "VmHWM {most} KiB");
 }

@@ -6,6 +6,7 @@ use http::Response;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use crate::support::frames::{self, Frames, frame};
 use crate::support::http::{Call, Connection};
 use crate::support::refusal::assert_problem;
 use crate::support::sidecar::{Key, Sidecar, until};
@@ -84,4 +85,36 @@ fn d03_a_client_that_reads_nothing_is_cut_off() {
     until("it is cut off", || open() == ["countersign_listener_connections 0"]);
     // Who reads gets all of it.
     assert_eq!(sidecar.send(&get(&key)).body.len(), LARGE.len());
+}
+
+#[test]
+fn d03_a_stream_that_is_never_read_is_reset_and_its_connection_goes_on() {
+    let config = "[limits]\nsend_timeout = '300ms'";
+    let manner = Manner::Answers(|_| Response::new(LARGE.as_str()));
+    let sidecar = Sidecar::builder().config(config).manner(manner).start();
+    let workspace = sidecar.workspace("tenant");
+    let key = sidecar.key(&workspace, json!({}));
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0 (RFC 9113 §6.5.2): nothing of an answer may be sent.
+    let mut connection = Frames::with(sidecar.traffic(), &[(4, 0)]);
+    let fields = frames::request("GET", "/in", &[("x-api-key", &key.api_key)]);
+    connection.request(1, &fields, true);
+    assert_eq!(connection.status(1), 200);
+    let reset = connection.find(|frame| frame.kind != frames::PING).unwrap();
+    assert_eq!((reset.kind, reset.stream, reset.code()), (frames::RST_STREAM, 1, frames::CANCEL));
+    // A window that opens, and then no more.
+    connection.request(3, &fields, true);
+    connection.write(&frame(frames::WINDOW_UPDATE, 0, 3, &[0, 0, 0x80, 0]));
+    assert_eq!(connection.status(3), 200);
+    let mut read = 0;
+    let end = loop {
+        let frame = connection.read().unwrap();
+        match frame.kind {
+            frames::DATA => read += frame.payload.len(),
+            frames::PING => {}
+            _ => break frame,
+        }
+    };
+    assert_eq!((read, end.kind, end.code()), (0x8000, frames::RST_STREAM, frames::CANCEL));
+    assert!(connection.answers());
+    assert_eq!(sidecar.upstream.take().len(), 2);
 }
