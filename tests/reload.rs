@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::support::certificates::Authority;
+use crate::support::frames::{self, Frames};
 use crate::support::http::{Call, Connection};
+use crate::support::mac::hmac_hex;
 use crate::support::process::Serve;
 use crate::support::sidecar::until;
 use crate::support::tls::Client;
@@ -139,17 +141,122 @@ fn g05_a_faulty_file_changes_nothing_and_says_why() {
 #[test]
 fn g05_what_needs_a_restart_is_named_and_nothing_else_is_taken_either() {
     let reloaded = Reloaded::start(&route("one"));
-    let toml = "role = 'data'\n[listener]\nthreads = 3\n[keys]\nmax_stale = '31s'\n[limits]\nbody_budget = '65MiB'\n\
-                max_body = '2B'\n";
+    let toml = "role = 'data'\n[listener]\nthreads = 3\n[keys]\nmax_stale = '31s'\n[upstream]\nconnections = 7\n\
+                [limits]\nmax_body = '2B'\n";
     reloaded.change(&format!("{toml}{}", route("two")), "refused");
     let verbose = reloaded.verbose();
-    for option in ["role", "listener.threads", "keys.max_stale", "limits.body_budget"] {
+    for option in ["role", "listener.threads", "keys.max_stale", "upstream.connections"] {
         let line = format!("the former one is: {option}: a change of it needs a restart\n");
         assert!(verbose.contains(&line), "{verbose}");
     }
     assert!(!verbose.contains("limits.max_body"), "{verbose}");
     assert_eq!((reloaded.get("/one"), reloaded.get("/two")), (200, 404));
     assert_eq!(Call::post("/one", "12345").send(reloaded.serve.traffic).status, 200);
+}
+
+/// Every option of `[limits]` with another value than the built-in one, each within its bounds.
+fn other_limits() -> String {
+    let defaults: toml::Table = include_str!("../config/default.toml").parse().unwrap();
+    let limits = defaults["limits"].as_table().unwrap();
+    let other = |name: &str, value: &toml::Value| match value {
+        toml::Value::Integer(number) => format!("{name} = {}\n", number + 1),
+        toml::Value::String(text) => {
+            let digits = text.trim_end_matches(char::is_alphabetic);
+            format!("{name} = '{}{}'\n", digits.parse::<u64>().unwrap() + 1, &text[digits.len()..])
+        }
+        other => panic!("{name} = {other}"),
+    };
+    limits.iter().map(|(name, value)| other(name, value)).collect()
+}
+
+#[test]
+fn every_limit_is_taken_without_a_restart() {
+    let reloaded = Reloaded::start(&route("one"));
+    reloaded.change(&format!("[limits]\n{}{}", other_limits(), route("two")), "applied");
+    assert_eq!((reloaded.get("/one"), reloaded.get("/two")), (404, 200));
+}
+
+#[test]
+fn limits_of_a_connection_are_those_that_it_began_with() {
+    let toml = |streams: u32| format!("[limits]\nh2_streams = {streams}\n{}", route("one"));
+    let reloaded = Reloaded::start(&toml(3));
+    // SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §6.5.2).
+    let open = || {
+        let mut connection = Frames::open(reloaded.serve.traffic);
+        let settings = connection.find(|frame| frame.kind == frames::SETTINGS).unwrap().payload;
+        let parameter = settings.chunks(6).find(|parameter| parameter[..2] == [0, 3]).unwrap();
+        (connection, u32::from_be_bytes(parameter[2..].try_into().unwrap()))
+    };
+    let (mut former, streams) = open();
+    assert_eq!(streams, 3);
+    reloaded.change(&toml(7), "applied");
+    let (mut new, streams) = open();
+    assert_eq!(streams, 7);
+    for connection in [&mut former, &mut new] {
+        connection.request(1, &frames::request("GET", "/one", &[]), true);
+        assert_eq!(connection.status(1), 200);
+    }
+    assert_eq!(reloaded.upstream.take().len(), 2);
+}
+
+#[test]
+fn the_budget_of_bodies_grows_at_once_and_shrinks_as_they_end() {
+    const SIZE: usize = 60 * 1024;
+    let hooks = "[[routes]]\nname = 'webhooks'\npath = '/webhooks/{integration}'\nverify = ['integration']\n";
+    let toml = |budget: u32| format!("[limits]\nmax_body = '64KiB'\nbody_budget = '{budget}KiB'\n{hooks}");
+    let reloaded = Reloaded::start(&toml(64));
+    let secret = reloaded.serve.integration("hook", "generic");
+    let body = vec![b'a'; SIZE];
+    let call = Call::post("/webhooks/hook", &body).header("X-Webhook-Signature", hmac_hex(&secret, &[&body]));
+    let send = || call.send(reloaded.serve.traffic).status;
+    let mut held = Connection::open(reloaded.serve.traffic);
+    let bytes = call.bytes();
+    held.write(&bytes[..bytes.len() - 1]);
+    let in_flight = format!("countersign_body_bytes_in_flight {}", SIZE - 1);
+    until("the body is held", || reloaded.serve.ops("/metrics").text().contains(&in_flight));
+    assert_eq!(send(), 503);
+    reloaded.change(&toml(256), "applied");
+    assert_eq!(send(), 200);
+    reloaded.change(&toml(64), "applied");
+    assert_eq!(send(), 503);
+    held.write(&bytes[bytes.len() - 1..]);
+    assert_eq!((held.answer().status, send()), (200, 200));
+    assert_eq!(reloaded.upstream.take().len(), 3);
+}
+
+#[test]
+fn the_proxy_protocol_is_asked_of_new_connections() {
+    let toml = |proxied: &str| {
+        let listener = "[listener]\ntrusted_proxies = ['127.0.0.1']\nproxy_protocol = ";
+        format!("{listener}'{proxied}'\n{}", route("one"))
+    };
+    let reloaded = Reloaded::start(&toml("off"));
+    let get = Call::get("/one").bytes();
+    let mut former = Connection::open(reloaded.serve.traffic);
+    former.write(&get);
+    assert_eq!(former.answer().status, 200);
+    reloaded.change(&toml("on"), "applied");
+    let mut bare = Connection::open(reloaded.serve.traffic);
+    bare.write(&get);
+    assert!(bare.try_answer("GET").is_none());
+    let mut proxied = Connection::open(reloaded.serve.traffic);
+    proxied.write(&[b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", &get[..]].concat());
+    assert_eq!(proxied.answer().status, 200);
+    former.write(&get);
+    assert_eq!(former.answer().status, 200);
+    assert_eq!(reloaded.upstream.take().len(), 3);
+}
+
+#[test]
+fn the_way_out_is_as_it_was_said_last() {
+    let (dir, upstream) = (tempfile::tempdir().unwrap(), Upstream::start());
+    std::fs::write(dir.path().join("countersign.toml"), "[drain]\ndelay = '10m'").unwrap();
+    let mut command = Serve::command(dir.path(), &upstream.url);
+    command.env_remove("COUNTERSIGN_DRAIN__DELAY").args(["--config", "countersign.toml"]);
+    let reloaded = Reloaded { serve: Serve::of(command), upstream, dir };
+    reloaded.change("[drain]\ndelay = '0s'", "applied");
+    reloaded.serve.process.signal("TERM");
+    assert_eq!(reloaded.serve.process.finish().code, Some(0));
 }
 
 #[test]

@@ -19,7 +19,6 @@ mod secure;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::admin::Token;
 use crate::clock::Clock;
@@ -81,7 +80,6 @@ pub struct Running {
     /// Looks records up as the traffic port does.
     pub keys: Arc<KeyRing>,
     readiness: Arc<Readiness>,
-    drain_delay: Duration,
     security: Security,
     reloader: Arc<Reloader>,
     drain: Trigger,
@@ -112,7 +110,7 @@ impl Running {
     /// the port closes; then [`Running::stop`]. Blocks; not for a runtime's thread.
     pub fn leave(self) {
         self.readiness.set_draining();
-        std::thread::sleep(self.drain_delay);
+        std::thread::sleep(self.reloader.drain_delay());
         self.stop();
     }
 
@@ -166,7 +164,7 @@ pub fn start(
     // Without an admin port nothing is ever written: the task that would is not run, and whoever hands in a secret
     // gets 503.
     let admin_token = admin_token.map(Token::from);
-    let reloader = Arc::new(parts.reloader(admin_token.clone()));
+    let reloader = Arc::new(parts.reloader(config, admin_token.clone()));
     let writing = sockets.admin.zip(admin_token).map(|(socket, token)| Writing {
         socket,
         state: parts.admin_state(config, token),
@@ -192,7 +190,6 @@ pub fn start(
         writer: parts.writer,
         keys: parts.ring,
         readiness: parts.readiness,
-        drain_delay: config.drain.delay,
         reloader,
         security,
         drain,

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::reload::{Live, Reloader};
@@ -152,9 +153,15 @@ impl Parts {
         })
     }
 
-    pub(super) fn reloader(&self, token: Option<Token>) -> Reloader {
-        let (settings, ring) = (Arc::clone(&self.settings), Arc::clone(&self.ring));
-        let live = Live { settings, tuning: self.tuning.clone(), ring, token };
+    pub(super) fn reloader(&self, config: &Config, token: Option<Token>) -> Reloader {
+        let live = Live {
+            settings: Arc::clone(&self.settings),
+            tuning: self.tuning.clone(),
+            ring: Arc::clone(&self.ring),
+            budget: Arc::clone(&self.budget),
+            drain_delay: Mutex::new(config.drain.delay),
+            token,
+        };
         Reloader::new(live, Arc::clone(&self.metrics), Arc::clone(&self.readiness))
     }
 

@@ -5,6 +5,7 @@
 //! is named; requests and connections that are under way keep what they began with; no socket is closed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::Counter;
 use parking_lot::Mutex;
@@ -14,6 +15,7 @@ use crate::admin::Token;
 use crate::config::{Config, Fingerprint, Loaded, is_live};
 use crate::keys::ring::KeyRing;
 use crate::listener::LiveTuning;
+use crate::proxy::budget::Budget;
 use crate::proxy::route::Table;
 use crate::proxy::settings::LiveSettings;
 use crate::readiness::Readiness;
@@ -36,6 +38,8 @@ pub(super) struct Live {
     pub(super) settings: Arc<LiveSettings>,
     pub(super) tuning: LiveTuning,
     pub(super) ring: Arc<KeyRing>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) drain_delay: Mutex<Duration>,
     /// `None`: there is no admin port.
     pub(super) token: Option<Token>,
 }
@@ -71,6 +75,11 @@ impl Reloader {
         outcome
     }
 
+    /// How long requests are still taken once the process is to end.
+    pub(super) fn drain_delay(&self) -> Duration {
+        *self.live.drain_delay.lock()
+    }
+
     fn judge(&self, loaded: &Loaded, token: Option<Secret>) -> Outcome {
         let mut in_force = self.in_force.lock();
         let mut changes = in_force.changes(&loaded.fingerprint);
@@ -101,28 +110,30 @@ impl Reloader {
         self.live.settings.store(Arc::new(mapping::settings(config, routes, &self.metrics)));
         self.live.tuning.replace(mapping::listener(config));
         self.live.ring.set_candidate_secrets(config.limits.candidate_secrets);
+        self.live.budget.set_capacity(config.limits.body_budget);
+        *self.live.drain_delay.lock() = config.drain.delay;
     }
 
     fn tell(&self, outcome: &Outcome) {
         let [applied, unchanged, refused] = &self.outcomes;
-        match outcome {
+        let (count, faults) = match outcome {
             Outcome::Unchanged => {
-                unchanged.increment(1);
                 tracing::info!("the configuration says what is in force");
-                self.readiness.set_config_faults(Vec::new());
+                (unchanged, Vec::new())
             }
             Outcome::Applied(changes) => {
-                applied.increment(1);
                 tracing::info!(changed = changes.join(", "), "a changed configuration is in force");
-                self.readiness.set_config_faults(Vec::new());
+                (applied, Vec::new())
             }
             Outcome::Refused(reasons) => {
-                refused.increment(1);
                 for reason in reasons {
                     tracing::error!(reason, "the changed configuration was refused, and changes nothing");
                 }
-                self.readiness.set_config_faults(reasons.clone());
+                (refused, reasons.clone())
             }
-        }
+        };
+        self.readiness.set_config_faults(faults);
+        // Last: whoever sees it counted finds it said.
+        count.increment(1);
     }
 }

@@ -9,11 +9,13 @@ use figment::value::Value;
 use sha2::{Digest, Sha256};
 
 /// Options that a running process takes: names, or what comes before a dot or an index.
-pub const LIVE: [&str; 23] = [
+pub const LIVE: [&str; 30] = [
     "routes",
     "listener.public_url",
     "listener.trusted_proxies",
+    "listener.proxy_protocol",
     "upstream.response_timeout",
+    "drain.delay",
     "drain.timeout",
     "limits.max_body",
     "limits.candidate_secrets",
@@ -23,10 +25,15 @@ pub const LIVE: [&str; 23] = [
     "limits.handshake_timeout",
     "limits.header_timeout",
     "limits.idle_timeout",
+    "limits.send_timeout",
     "limits.linger_bytes",
     "limits.linger_time",
     "limits.body_timeout",
     "limits.body_idle_timeout",
+    "limits.body_min_rate",
+    "limits.body_budget",
+    "limits.recheck",
+    "limits.websocket_idle_timeout",
     "limits.connections",
     "limits.connections_per_address",
     "limits.requests_per_connection",

@@ -2,8 +2,8 @@
 //!
 //! Not a per-request limit (`limits.max_body` is). Where it is short, new bodies are refused first; those that have
 //! begun wait a little, and then the slowest that is not verified gives way. While others wait, one address holds
-//! at most an eighth, so that nobody's flood refuses anybody else. Invariants: the sum of all shares never exceeds
-//! the capacity; a share is given back when it is dropped, on whatever way the request ends; a verified body is
+//! at most an eighth, so that nobody's flood refuses anybody else. Invariants: nothing is charged that would bring the
+//! sum of all shares over the capacity, which may change at any time; a share is given back when it is dropped, on whatever way the request ends; a verified body is
 //! never shed; a body that comes in one small piece takes no lock.
 
 mod crowd;
@@ -33,7 +33,7 @@ const ADDRESS_PART: u64 = 8;
 /// The budget, in bytes.
 #[derive(Debug)]
 pub struct Budget {
-    capacity: u64,
+    capacity: AtomicU64,
     used: AtomicU64,
     /// Members of the crowd that wait.
     waiting: AtomicUsize,
@@ -90,12 +90,19 @@ impl Budget {
     #[must_use]
     pub fn new(capacity: u64) -> Arc<Self> {
         Arc::new(Self {
-            capacity,
+            capacity: AtomicU64::new(capacity),
             used: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             crowd: Mutex::default(),
             shed: Default::default(),
         })
+    }
+
+    /// Has `capacity` bytes from now on. What is charged beyond a smaller one stays charged until it is given back, and
+    /// nothing more is until then.
+    pub fn set_capacity(&self, capacity: u64) {
+        self.capacity.store(capacity, Ordering::Release);
+        self.wake();
     }
 
     /// Bytes in flight.
@@ -127,11 +134,23 @@ impl Budget {
     }
 
     fn free(&self) -> u64 {
-        self.capacity.saturating_sub(self.used())
+        self.capacity().saturating_sub(self.used())
+    }
+
+    fn capacity(&self) -> u64 {
+        self.capacity.load(Ordering::Acquire)
+    }
+
+    /// There may be more room.
+    fn wake(&self) {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            self.crowd.lock().wake(self.free());
+        }
     }
 
     fn take(&self, bytes: u64) -> bool {
-        let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.capacity);
+        let capacity = self.capacity();
+        let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= capacity);
         self.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, fits).is_ok()
     }
 
@@ -206,7 +225,7 @@ impl Share {
                 {
                     return Ok(());
                 }
-                crowd.judge(&member, free, budget.capacity / ADDRESS_PART, impatient)
+                crowd.judge(&member, free, budget.capacity() / ADDRESS_PART, impatient)
             };
             match verdict {
                 Verdict::Wait(shed) => shed.into_iter().for_each(|reason| budget.count(reason)),
@@ -230,9 +249,7 @@ impl Drop for Share {
         if let Some(member) = &self.member {
             self.budget.crowd.lock().leave(member);
         }
-        if self.budget.waiting.load(Ordering::Acquire) > 0 {
-            self.budget.crowd.lock().wake(self.budget.free());
-        }
+        self.budget.wake();
     }
 }
 

@@ -139,3 +139,30 @@ async fn an_address_that_holds_most_gives_way_to_others_down_to_an_eighth() {
     assert_eq!(charge(&mut budget.share(address(9)), KIB, false).await, Err(Exhausted));
     assert_eq!(hogs.iter().filter(|hog| !hog.is_finished()).count(), 2);
 }
+
+#[tokio::test]
+async fn a_smaller_capacity_takes_nothing_away_and_adds_nothing_until_there_is_room() {
+    let budget = Budget::new(64 * KIB);
+    let held = holding(&budget, 1, 48 * KIB).await;
+    budget.set_capacity(32 * KIB);
+    assert_eq!(budget.used(), 48 * KIB);
+    assert_eq!(charge(&mut budget.share(address(1)), KIB, false).await, Err(Exhausted));
+    drop(held);
+    let _held = holding(&budget, 1, 32 * KIB).await;
+    assert_eq!(charge(&mut budget.share(address(1)), KIB, false).await, Err(Exhausted));
+}
+
+#[tokio::test]
+async fn a_larger_capacity_lets_those_in_that_wait() {
+    let budget = Budget::new(64 * KIB);
+    let verified = holding(&budget, 1, 32 * KIB).await;
+    verified.verified();
+    let mut waits = holding(&budget, 1, 32 * KIB).await;
+    let grow = async {
+        tokio::task::yield_now().await;
+        budget.set_capacity(80 * KIB);
+    };
+    let (charged, ()) = tokio::join!(charge(&mut waits, 16 * KIB, true), grow);
+    assert_eq!(charged, Ok(()));
+    assert_eq!(budget.used(), 80 * KIB);
+}
