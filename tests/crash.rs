@@ -18,7 +18,8 @@ use tempfile::tempdir;
 use uuid::Uuid;
 
 use crate::support::http::{Answer, Call, Connection};
-use crate::support::process::{Process, Serve, admin_call, text};
+use crate::support::mac;
+use crate::support::process::{Process, Serve, admin_call, text, tool, tool_command};
 use crate::support::sidecar::{sign, until};
 use crate::support::upstream::Upstream;
 
@@ -335,4 +336,58 @@ fn a_sidecar_killed_during_its_first_start_starts_the_next_time() {
         assert!(left.is_empty(), "half made files were left: {left:?}");
     }
     println!("{kills} kill -9 during a first start: each started the next time");
+}
+
+#[test]
+fn g09_a_sidecar_that_runs_out_of_memory_loses_nothing_that_it_acknowledged() {
+    let dir = tempdir().unwrap();
+    let upstream = Upstream::start();
+    let mut command = Serve::command(dir.path(), &upstream.url);
+    // More than it is going to get.
+    command.env("COUNTERSIGN_LIMITS__BODY_BUDGET", "8GiB");
+    let serve = Serve::of(command);
+    let secret = serve.integration("hook", "generic");
+    let body = vec![b'a'; 1024 * 1024];
+    let call =
+        Call::post("/webhooks/hook", &body).header("X-Webhook-Signature", mac::hmac_hex(&secret, &[&body]));
+    let unfinished = call.bytes();
+    let unfinished = &unfinished[..unfinished.len() - 1];
+    let mut admins: Vec<Admin> = (0..WRITERS).map(|number| Admin { number, ..Admin::default() }).collect();
+    let count = AtomicU64::new(0);
+    let ended = std::thread::scope(|scope| {
+        for admin in &mut admins {
+            scope.spawn(|| admin.write(serve.admin, &count));
+        }
+        until("writes are acknowledged", || count.load(Ordering::SeqCst) >= 20);
+        // RLIMIT_AS (getrlimit(2)): what it has, and a little more. An allocation beyond it fails, and ends the process.
+        let pid = serve.process.id().to_string();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+        let size: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
+        let limit = format!("--as={}", (size + 16 * 1024) * 1024);
+        let mut limiting = tool_command(&tool("prlimit"), dir.path(), &["--pid", &pid, &limit]);
+        assert!(limiting.status().unwrap().success());
+        let mut held = Vec::new();
+        until("no body more is taken", || {
+            let Ok(stream) = std::net::TcpStream::connect(serve.traffic) else { return true };
+            let mut connection = Connection::over(stream);
+            let is_taken = connection.try_write(unfinished);
+            held.push(connection);
+            !is_taken && std::net::TcpStream::connect(serve.traffic).is_err()
+        });
+        serve.process.finish()
+    });
+    assert_eq!(ended.code, None, "it ended by itself: {}", ended.stderr);
+    assert!(ended.stderr.contains("memory allocation of"), "{}", ended.stderr);
+    upstream.saw_nothing();
+
+    let serve = Serve::start(dir.path(), &upstream.url);
+    for admin in &mut admins {
+        admin.check(&serve);
+    }
+    drop(serve);
+    let requests = audited(dir.path());
+    let acknowledged: Vec<&String> = admins.iter().flat_map(|admin| &admin.acknowledged).collect();
+    assert!(acknowledged.iter().all(|request| requests.contains(*request)));
+    assert!(acknowledged.len() >= 20, "{} acknowledged", acknowledged.len());
 }

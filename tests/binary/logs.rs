@@ -1,9 +1,9 @@
 //! What `serve` writes to its log: decisions, and never a secret.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::http::Call;
+use crate::support::http::{Call, Connection};
 use crate::support::process::{Serve, text, tool, tool_command};
 use crate::support::sidecar::{TOKEN, sign};
 use crate::support::upstream::Upstream;
@@ -79,5 +79,60 @@ fn no_secret_is_in_the_log_even_at_its_loudest() {
             let hidden: String = secret.chars().skip(8).take(12).collect();
             assert!(!ended.stderr.contains(&hidden), "{level}: a part of {secret} is in the log");
         }
+    }
+}
+
+#[test]
+fn p12_whatever_a_client_writes_a_line_of_the_log_is_one_object_of_ours() {
+    let dir = tempdir().unwrap();
+    let upstream = Upstream::start();
+    let mut command = Serve::command(dir.path(), &upstream.url);
+    command.env("COUNTERSIGN_LOG__LEVEL", "trace");
+    let serve = Serve::of(command);
+    let long = "forged".repeat(10_000);
+    let hostile: [&[u8]; 10] = [
+        b"%0d%0a{\"message\":\"forged\"}",
+        b"\r\n{\"message\":\"forged\"}",
+        b"\n{\"message\":\"forged\"}\n",
+        b"\x1b[2J\x1b]0;forged\x07",
+        b"\",\"level\":\"forged",
+        b"\\u0022forged\\",
+        b"\0forged\x7f",
+        "\u{2028}forged\u{85}".as_bytes(),
+        b"\xff\xfeforged",
+        long.as_bytes(),
+    ];
+    for bytes in hostile {
+        for parts in [
+            [b"GET /", bytes, b" HTTP/1.1\r\nHost: a\r\n\r\n"],
+            [b"GET /webhooks/", bytes, b" HTTP/1.1\r\nHost: a\r\n\r\n"],
+            [b"GET / HTTP/1.1\r\nHost: ", bytes, b"\r\n\r\n"],
+            [b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: ", bytes, b"\r\n\r\n"],
+            [b"GET / HTTP/1.1\r\nHost: a\r\nX-API-Key: ", bytes, b"\r\n\r\n"],
+            [b"GET / HTTP/1.1\r\nHost: a\r\nX-", bytes, b": a\r\n\r\n"],
+            [b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ", bytes, b"\r\n\r\n"],
+            [b"", bytes, b" / HTTP/1.1\r\nHost: a\r\n\r\n"],
+        ] {
+            let mut connection = Connection::open(serve.traffic);
+            connection.write(&parts.concat());
+            connection.finish();
+            while let Some(answer) = connection.try_answer("GET") {
+                assert!((400..500).contains(&answer.status), "{}", answer.status);
+            }
+        }
+        let name = String::from_utf8_lossy(bytes);
+        serve.admin("POST", "/api/workspaces", Some(json!({ "name": name })));
+        serve.admin("POST", "/api/integrations", Some(json!({ "name": name })));
+    }
+    upstream.saw_nothing();
+    serve.process.signal("TERM");
+    let ended = serve.process.finish();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
+    for line in ended.stderr.split_terminator('\n') {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        assert!(event["timestamp"].is_string() && event["level"] != "forged", "{line:?}");
+        assert_ne!(event["message"], "forged", "{line:?}");
+        let is_plain = |character: char| !character.is_control();
+        assert!(line.chars().all(is_plain), "{line:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! API keys, byte by byte: what is no credential, and that it goes no further.
 
+use countersign::credential::minted::API_KEY;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{exchange, open, raw, status};
 use crate::support::http::{Call, Connection};
@@ -166,4 +168,49 @@ fn a19_dead_keys_are_all_dead_alike() {
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     sidecar.upstream.saw_nothing();
+}
+
+#[test]
+fn a16_what_a_wrong_key_is_changes_nothing_that_can_be_seen() {
+    let (sidecar, key) = open();
+    let revoked = sidecar.key(&key.workspace, json!({ "name": "revoked" }));
+    let off = sidecar.key(&key.workspace, json!({ "name": "off" }));
+    assert_eq!(sidecar.admin("DELETE", &format!("/api/webhook-keys/{}", revoked.id), None).status, 204);
+    sidecar.patch_key(&off, json!({ "isActive": false }));
+    // As a stored one but for its last random digits, with the checksum that they have.
+    let alike = alike(&key.api_key);
+    let unknown = API_KEY.generate(&[7; 32]).expose_text().unwrap().to_owned();
+    let kinds = [&alike, &unknown, &revoked.api_key, &off.api_key];
+    let mut connection = Connection::open(sidecar.traffic());
+    let mut seen = Vec::new();
+    for _ in 0..50 {
+        for kind in kinds {
+            connection.write(&Call::get("/in").header("X-API-Key", kind).bytes());
+            let answer = connection.answer();
+            let mut headers = answer.headers.clone();
+            headers.retain(|(name, _)| name != "countersign-request-id" && name != "date");
+            seen.push((answer.status, headers, without_id(&answer)));
+        }
+    }
+    assert!(seen.iter().all(|answer| *answer == seen[0] && answer.0 == 401), "{seen:?}");
+    sidecar.upstream.saw_nothing();
+    sidecar.passes(&Call::get("/in").header("X-API-Key", &key.api_key));
+}
+
+/// A well-formed key that begins as this one does.
+fn alike(key: &str) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let (body, _checksum) = key.split_at(key.len() - 6);
+    let (start, last) = body.split_at(body.len() - 1);
+    let body = format!("{start}{}", if last == "a" { "b" } else { "a" });
+    let hash = Sha256::digest(body.as_bytes());
+    let mut number = u32::from_be_bytes(hash[..4].try_into().unwrap());
+    let mut checksum = [0; 6];
+    for digit in checksum.iter_mut().rev() {
+        *digit = DIGITS[usize::try_from(number % 62).unwrap()];
+        number /= 62;
+    }
+    let alike = body + std::str::from_utf8(&checksum).unwrap();
+    assert!(API_KEY.is_well_formed(alike.as_bytes()));
+    alike
 }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod connections;
+mod exhaustion;
 mod floods;
 mod heads;
 mod load;

@@ -185,7 +185,7 @@ fn processor_time() -> Duration {
 }
 
 #[tokio::test]
-async fn a_client_that_half_closes_or_leaves_costs_nothing() {
+async fn h24_a_client_that_half_closes_or_leaves_costs_nothing() {
     let server = start(brief());
     let mut clients = Vec::new();
     for head in ["content-length: 5\r\n\r\nab", "transfer-encoding: chunked\r\n\r\n2\r\nab", "x: y\r\n\r\n"] {

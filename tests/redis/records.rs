@@ -127,3 +127,14 @@ async fn a_key_of_redis_of_another_type_is_a_fault_of_the_whole_store() {
     stored.server.do_it(&["RENAME", "aside", "{ns}:records"]);
     stored.running.gives(&stored.keys[0], 200, RECOVERY).await;
 }
+
+#[tokio::test]
+async fn d24_a_record_of_64_mib_is_damaged_and_nobody_elses_business() {
+    let stored = Stored::new().await;
+    stored.write(&"a".repeat(64 * 1024 * 1024));
+    // A debug build on a busy machine takes its time.
+    let fresh = Sidecar::over(&stored.server.url(), "ns", &[("store.response_timeout", "10s")]).ready().await;
+    assert_eq!(stored.keys.each_ref().map(|key| fresh.judged(key)), [503, 200]);
+    assert_eq!(fresh.metric("countersign_store_alarms_total{kind=\"corrupt\"} "), Some(1.0));
+    reports(&fresh, &format!("{} cannot be used", stored.keys[0].record)).await;
+}

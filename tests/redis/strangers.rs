@@ -1,4 +1,4 @@
-//! What requests cost the store: nothing, whoever sends them.
+//! What requests cost the store: nothing, whoever sends them, and be it the first time.
 //!
 //! How many are sent is COUNTERSIGN_TEST_STRANGERS, 5,000 unless set; `tests/run --scale` sets more.
 
@@ -9,6 +9,7 @@ use super::processes::command;
 use crate::support::http::{Call, Connection};
 use crate::support::process::Serve;
 use crate::support::redis::{Server, kek_dir, now};
+use crate::support::sidecar::until;
 use crate::support::upstream::Upstream;
 
 /// Requests on their way at once.
@@ -72,4 +73,37 @@ async fn requests_of_strangers_ask_the_store_for_nothing() {
     let known = Call::get("/orders").header("X-API-Key", &held.api_key);
     assert_eq!(known.send(serve.traffic).status, 200);
     upstream.only();
+}
+
+#[tokio::test]
+async fn d19_the_first_uses_of_a_key_all_at_once_ask_the_store_for_nothing() {
+    let (server, keks, dir) = (Server::start(&[]), kek_dir(&[("k1", 'a')]), tempfile::tempdir().unwrap());
+    let upstream = Upstream::start();
+    let start = || Serve::of(command(dir.path(), &server, keks.path(), &upstream));
+    let (one, other) = (start(), start());
+    let key = one.key(&one.workspace("known"), "cold");
+    let call = Call::get("/orders").header("X-API-Key", &key.api_key).bytes();
+    // What it has to do to know the key it does now, whether anybody uses it or not.
+    let keys = || other.ops("/metrics").text();
+    until("the other knows it", || keys().contains("countersign_keys_records{kind=\"webhook-key\"} 1"));
+
+    let (before, began) = (commands(&server), now());
+    let mut all: Vec<Connection> = (0..AT_ONCE).map(|_| Connection::open(other.traffic)).collect();
+    let each = strangers().div_ceil(AT_ONCE);
+    for connection in &mut all {
+        connection.write(&call.repeat(each.min(100)));
+    }
+    let mut used = 0;
+    for connection in &mut all {
+        for _ in 0..each.min(100) {
+            assert_eq!(connection.answer().status, 200);
+            used += 1;
+        }
+    }
+    let (busy, took) = (commands(&server) - before, began.elapsed());
+    assert_eq!(upstream.take().len(), used);
+    // That it was used is written behind, a few times a minute: what three heartbeats ask allows for that.
+    println!("{used} first uses in {took:?}: {busy} commands");
+    let seconds = took.as_secs() + 1;
+    assert!(busy <= HEARTBEATS * (seconds + 1), "{busy} commands in {took:?}");
 }

@@ -66,6 +66,38 @@ impl Client {
         Ok(Session(StreamOwned::new(connection, stream)))
     }
 
+    /// One request, of which each piece of the handshake is a segment of its own: a byte, with `slowly`.
+    pub(crate) fn send_in_pieces(
+        &self,
+        to: SocketAddr,
+        name: &str,
+        call: &Call,
+        slowly: bool,
+    ) -> Result<Answer, String> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let mut connection = ClientConnection::new(Arc::new(self.config.clone()), name).unwrap();
+        let mut stream = TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        while connection.is_handshaking() {
+            let mut pieces = Vec::new();
+            while connection.wants_write() {
+                connection.write_tls(&mut pieces).unwrap();
+            }
+            for piece in pieces.chunks(if slowly { 1 } else { usize::MAX }) {
+                stream.write_all(piece).map_err(|error| error.to_string())?;
+            }
+            if connection.is_handshaking() {
+                match connection.read_tls(&mut stream) {
+                    Ok(0) => return Err("it was closed".to_owned()),
+                    Ok(_) => connection.process_new_packets().map_err(|error| error.to_string())?,
+                    Err(error) => return Err(error.to_string()),
+                };
+            }
+        }
+        Session(StreamOwned::new(connection, stream)).exchange(&call.clone().header("Connection", "close"))
+    }
+
     /// One request on a connection of its own.
     pub(crate) fn send(&self, to: SocketAddr, name: &str, call: &Call) -> Result<Answer, String> {
         self.open(to, name)?.exchange(&call.clone().header("Connection", "close"))
@@ -87,6 +119,11 @@ impl Session {
     /// The certificate that was shown.
     pub(crate) fn certificate(&self) -> Vec<u8> {
         self.0.conn.peer_certificates().unwrap()[0].to_vec()
+    }
+
+    /// The connection below.
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.0.sock
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {

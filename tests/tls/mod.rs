@@ -5,6 +5,7 @@ mod clients;
 mod files;
 mod names;
 mod port;
+mod records;
 mod upstream;
 
 use std::io::{ErrorKind, Read, Write};
@@ -34,6 +35,16 @@ fn assert_unanswered(to: SocketAddr, bytes: &[u8]) {
     }
     // RFC 8446 §5.1: a record of type alert (21).
     assert!(answer.is_empty() || answer[0] == 21 && answer.len() == 7, "{answer:?}");
+}
+
+/// The record in which this client says hello (RFC 8446 §4.1.2).
+fn client_hello(client: &Client) -> Vec<u8> {
+    let name = rustls::pki_types::ServerName::try_from("app.example").unwrap();
+    let mut connection =
+        rustls::ClientConnection::new(std::sync::Arc::new(client.config.clone()), name).unwrap();
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello).unwrap();
+    hello
 }
 
 const OPEN: &str = "[[routes]]\nname = 'open'\npath = '/{*rest}'\nverify = 'none'";

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::{Secured, assert_unanswered, builder};
+use super::{Secured, assert_unanswered, builder, client_hello};
 use crate::support::certificates::Authority;
 use crate::support::http::{Call, Connection};
 use crate::support::process::{tool, tool_command};
@@ -83,7 +83,7 @@ fn plain_http_on_the_port_is_closed_unanswered() {
 }
 
 #[test]
-fn a_handshake_that_is_not_finished_in_time_is_ended_and_counts_as_a_connection() {
+fn d04_a_handshake_that_is_not_finished_in_time_is_ended_and_counts_as_a_connection() {
     let authority = Authority::new("servers");
     let pair = authority.vouch("server", &["app.example"]);
     let limits = "[limits]\nhandshake_timeout = '200ms'\nconnections = 1";
@@ -141,4 +141,47 @@ fn an_expired_certificate_is_served_at_start_for_want_of_a_better_one() {
     assert!(gauge[0].starts_with(
         "countersign_tls_certificate_expiry_seconds{section=\"listener.tls\",certificate=\"0\"} -"
     ));
+}
+
+#[test]
+fn d04_a_client_hello_that_drips_is_cut_off_in_time() {
+    let authority = Authority::new("servers");
+    let pair = authority.vouch("server", &["app.example"]);
+    let limits = "[limits]\nhandshake_timeout = '300ms'";
+    let sidecar = super::Sidecar::builder().config(limits).config(&super::table(&[&pair], "")).start();
+    let hello = client_hello(&Client::new(&authority.file(), None));
+    let mut connection = Connection::open(sidecar.traffic());
+    let mut dripping = connection.twin();
+    let drip = std::thread::spawn(move || {
+        for byte in hello.chunks(1) {
+            if !dripping.try_write(byte) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    });
+    assert!(connection.is_closed());
+    drip.join().unwrap();
+    let failed = || sidecar.metrics("countersign_tls_handshake_failures_total{cause=\"timeout\"}");
+    until("it is counted", || failed() == ["countersign_tls_handshake_failures_total{cause=\"timeout\"} 1"]);
+    sidecar.upstream.saw_nothing();
+}
+
+#[test]
+fn d04_a_client_hello_in_pieces_changes_no_decision() {
+    let (authority, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let pair = authority.vouch("server", &["app.example"]);
+    let rules = format!("client_auth = 'required'\nclient_ca_file = '{}'", clients.file().display());
+    let sidecar = builder(&[&pair], &rules).start();
+    let known = clients.vouch("known", &["sender.example"]);
+    for (shown, passes) in [(Some(&known), true), (None, false)] {
+        let mut client = Client::new(&authority.file(), shown);
+        // Records of 32 bytes, the least that RFC 6066 §4 and rustls know; and segments of one byte.
+        for (fragment, slowly) in [(Some(32), false), (None, true), (Some(32), true)] {
+            client.config.max_fragment_size = fragment;
+            let answer = client.send_in_pieces(sidecar.traffic(), "app.example", &Call::get("/a"), slowly);
+            assert_eq!(answer.is_ok_and(|answer| answer.status == 200), passes, "{fragment:?} {slowly}");
+        }
+    }
+    assert_eq!(sidecar.upstream.take().len(), 3);
 }

@@ -5,7 +5,7 @@ use crate::support::http::Call;
 use crate::support::log;
 use crate::support::refusal::assert_problem;
 use crate::support::sidecar::Sidecar;
-use crate::support::tls::Application;
+use crate::support::tls::{Application, Client};
 
 fn sidecar(application: &Application, name: &str, ca: &std::path::Path, more: &str) -> Sidecar {
     let url = format!("https://{name}:{}", application.address.port());
@@ -90,13 +90,19 @@ fn an_application_without_tls_gets_nothing() {
 }
 
 #[test]
-fn an_application_that_asks_for_a_certificate_gets_ours() {
+fn p19_an_application_that_asks_for_our_certificate_hears_of_an_identity_from_us_alone() {
     let (authority, clients) = (Authority::new("applications"), Authority::new("sidecars"));
     let application = Application::start(&authority.vouch("app", &["localhost"]), Some(&clients.file()));
     let ours = clients.vouch("sidecar", &["sidecar.internal"]);
     let files = format!("cert_file = '{}'\nkey_file = '{}'", ours.cert.display(), ours.key.display());
     let with = sidecar(&application, "localhost", &authority.file(), &files);
     assert_eq!(with.send(&Call::get("/a")).status, 200);
+    // A neighbour that forges what we would say.
+    let forged = Call::get("/forged").header("Countersign-Verified", "api-key");
+    for pair in [None, Some(Authority::new("others").vouch("other", &["sidecar.internal"]))] {
+        let neighbour = Client::new(&authority.file(), pair.as_ref());
+        assert!(neighbour.send(application.address, "localhost", &forged).is_err());
+    }
     let without = sidecar(&application, "localhost", &authority.file(), "");
     assert_problem(&without.send(&Call::get("/a")), 502, "no certificate of ours");
     assert_eq!(application.seen.lock().len(), 1);

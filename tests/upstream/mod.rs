@@ -3,9 +3,13 @@
 mod answers;
 mod reuse;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 
 use crate::support::http::Call;
+use crate::support::process::{tool, tool_command};
 use crate::support::refusal::assert_problem;
 use crate::support::sidecar::{Key, Sidecar};
 use crate::support::upstream::{Manner, Upstream, is_via, nobody};
@@ -169,4 +173,30 @@ fn s11_no_credential_goes_up_or_comes_back_when_the_application_fails() {
             assert!(!sidecar.upstream.raw().contains(&credential.to_lowercase()), "{what}");
         }
     }
+}
+
+#[test]
+fn p19_a_socket_that_only_we_may_open_hears_of_an_identity_from_us_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let private = dir.path().join("private");
+    std::fs::create_dir(&private).unwrap();
+    std::fs::set_permissions(&private, Permissions::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let application = Upstream::unix(&private.join("app.sock"));
+    let (sidecar, key) = keyed(Sidecar::builder().upstream(&application.url).start());
+    assert_eq!(sidecar.send(&get(&key)).status, 200);
+    assert_eq!(application.only().header("countersign-verified"), Some("api-key"));
+    let before = application.bytes();
+    // The identity that a neighbour would forge, as another user where this one may change, else from a directory that
+    // this one may not enter either.
+    let script = "import os, socket, sys\n\
+                  if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n\
+                  else: os.chmod(os.path.dirname(sys.argv[1]), 0)\n\
+                  try: socket.socket(socket.AF_UNIX).connect(sys.argv[1])\n\
+                  except PermissionError: sys.exit(7)\n";
+    let path = private.join("app.sock").display().to_string();
+    let mut neighbour = tool_command(&tool("python3"), dir.path(), &["-c", script, &path]);
+    assert_eq!(neighbour.status().unwrap().code(), Some(7));
+    std::fs::set_permissions(&private, Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(application.bytes(), before);
 }
