@@ -117,16 +117,12 @@ impl Server {
 
     /// Runs a command, given as words.
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]);
-        command.query(&mut self.connection()).unwrap()
+        command(words).query(&mut self.connection()).unwrap()
     }
 
     /// The same of a server that is changing its role, and drops connections meanwhile.
     pub(crate) fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
-        let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]);
-        command.query(&mut self.client().get_connection().ok()?).ok()
+        command(words).query(&mut self.client().get_connection().ok()?).ok()
     }
 
     pub(crate) fn do_it(&self, words: &[&str]) {
@@ -140,6 +136,12 @@ impl Server {
     pub(crate) fn store(&self, namespace: &str) -> Arc<RedisStore> {
         Arc::new(RedisStore::new(self.settings(), namespace, keyring()))
     }
+}
+
+fn command(words: &[&str]) -> redis::Cmd {
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]);
+    command
 }
 
 impl Drop for Server {
