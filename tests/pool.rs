@@ -43,6 +43,13 @@ impl Application {
         soon(self.0.accept()).await.unwrap().0
     }
 
+    /// Takes a connection, answers on it, reads another request and closes: nobody can tell whether it acted.
+    async fn answers_once_and_closes(&self) {
+        let mut stream = self.accept().await;
+        answer(&mut stream, OK).await;
+        read_head(&mut stream).await;
+    }
+
     async fn nobody_connects(&self) {
         assert!(timeout(TICK * 5, self.0.accept()).await.is_err(), "a second connection");
     }
@@ -142,10 +149,7 @@ async fn a_stale_connection_is_replaced_without_an_error() {
 async fn a_request_that_may_have_been_seen_is_not_sent_again() {
     let (application, pool) = Application::start().await;
     let serving = tokio::spawn(async move {
-        let mut stream = application.accept().await;
-        answer(&mut stream, OK).await;
-        read_head(&mut stream).await;
-        drop(stream);
+        application.answers_once_and_closes().await;
         application.nobody_connects().await;
     });
     assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
@@ -159,11 +163,7 @@ async fn h23_what_may_be_repeated_is_sent_once_more_when_a_pooled_connection_end
     for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
         let (application, pool) = Application::start().await;
         let serving = tokio::spawn(async move {
-            let mut stream = application.accept().await;
-            answer(&mut stream, OK).await;
-            // It reads the request and closes: nobody can tell whether it acted.
-            read_head(&mut stream).await;
-            drop(stream);
+            application.answers_once_and_closes().await;
             let mut stream = application.accept().await;
             let again = read_head(&mut stream).await;
             let bytes = if method == "HEAD" { b"HTTP/1.1 204 No Content\r\n\r\n".as_slice() } else { OK };
@@ -187,10 +187,7 @@ async fn h23_what_may_be_repeated_is_sent_once_more_when_a_pooled_connection_end
 async fn h23_nothing_is_sent_a_third_time_nor_again_after_an_answer_that_is_none() {
     let (application, pool) = Application::start().await;
     let serving = tokio::spawn(async move {
-        let mut stream = application.accept().await;
-        answer(&mut stream, OK).await;
-        read_head(&mut stream).await;
-        drop(stream);
+        application.answers_once_and_closes().await;
         let mut stream = application.accept().await;
         read_head(&mut stream).await;
         drop(stream);
@@ -212,10 +209,7 @@ async fn m20_a_request_that_changes_something_or_has_a_body_is_never_repeated() 
     for (method, body) in [("POST", b"".as_slice()), ("PATCH", b""), ("POST", b"body"), ("PUT", b"body")] {
         let (application, pool) = Application::start().await;
         let serving = tokio::spawn(async move {
-            let mut stream = application.accept().await;
-            answer(&mut stream, OK).await;
-            read_head(&mut stream).await;
-            drop(stream);
+            application.answers_once_and_closes().await;
             application.nobody_connects().await;
         });
         assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");

@@ -2,21 +2,21 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::support::parts::Parts;
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -114,24 +114,10 @@ fn parts(count: usize, gate: Option<Arc<Semaphore>>) -> Body {
                 Some(_) => {}
                 None => tokio::time::sleep(Duration::from_millis(1)).await,
             }
-            if sender.send(Frame::data(Bytes::from_static(PART))).await.is_err() {
+            if sender.send(Bytes::from_static(PART)).await.is_err() {
                 return;
             }
         }
     });
     Parts(receiver).boxed()
-}
-
-struct Parts(mpsc::Receiver<Frame<Bytes>>);
-
-impl hyper::body::Body for Parts {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|frame| frame.map(Ok))
-    }
 }

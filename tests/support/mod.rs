@@ -11,6 +11,7 @@ pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod mac;
+pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod redis_cluster;

@@ -3,15 +3,13 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -20,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 
+use super::parts::Parts;
 use super::watched::Watched;
 
 /// A request as it arrived.
@@ -223,7 +222,7 @@ async fn answer(manner: Manner, seen: Option<Seen>) -> Response<BoxBody<Bytes, I
         Manner::Polite | Manner::Raw(_) | Manner::RawOpen(_) => {}
         Manner::Silent => pending().await,
         Manner::Held(gate) => gate.acquire().await.unwrap().forget(),
-        Manner::Streams(gate) => return Response::new(Stream::new(gate).boxed()),
+        Manner::Streams(gate) => return Response::new(first_and_seconds(gate).boxed()),
         Manner::Answers(answer) => {
             let Some(seen) = seen else { return Response::new(Full::default().boxed()) };
             return answer(&seen).map(|body| Full::from(body).boxed());
@@ -233,32 +232,16 @@ async fn answer(manner: Manner, seen: Option<Seen>) -> Response<BoxBody<Bytes, I
 }
 
 /// `first`, then `second` twice, each after a permit.
-struct Stream(tokio::sync::mpsc::UnboundedReceiver<&'static [u8]>);
-
-impl Stream {
-    fn new(gate: Arc<Semaphore>) -> Self {
-        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            let _gone = sender.send(b"first".as_slice());
-            for _ in 0..2 {
-                gate.acquire().await.unwrap().forget();
-                let _gone = sender.send(b"second".as_slice());
-            }
-        });
-        Self(receiver)
-    }
-}
-
-impl Body for Stream {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(Bytes::from_static(chunk)))))
-    }
+fn first_and_seconds(gate: Arc<Semaphore>) -> Parts {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        let _gone = sender.send(Bytes::from_static(b"first")).await;
+        for _ in 0..2 {
+            gate.acquire().await.unwrap().forget();
+            let _gone = sender.send(Bytes::from_static(b"second")).await;
+        }
+    });
+    Parts(receiver)
 }
 
 /// The request, unless its body never ended.
