@@ -76,6 +76,9 @@ pub(super) fn upstream(config: &Config, dialer: Option<Dialer>, cap: Arc<Cap>) -
         max_idle: config.upstream.idle_connections,
         cap,
     };
+    if config.upstream.http2 {
+        return Upstream::over_http2(target, dialer, settings);
+    }
     Upstream::new(match dialer {
         Some(dialer) => Pool::under_tls(target, dialer, settings),
         None => Pool::new(target, settings),

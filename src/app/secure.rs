@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::Watcher;
-use crate::tls::{ClientTls, Follow, HTTP_1, HTTP_2_AND_1, MaterialFault, POLL, ServerTls};
+use crate::tls::{ClientTls, Follow, HTTP_1, HTTP_2, HTTP_2_AND_1, MaterialFault, POLL, ServerTls};
 use crate::upstream::connect::Dialer;
 
 /// What is under TLS; `None` is without.
@@ -26,7 +26,8 @@ impl Security {
         let admin = config.admin.tls.as_ref().filter(|_| role.serves_admin());
         let admin = admin.map(|files| ServerTls::open("admin.tls", files, &HTTP_1, now));
         let upstream = config.upstream.tls.as_ref().filter(|_| role.serves_traffic()).map(|to| {
-            let tls = Arc::new(ClientTls::open("upstream", &to.files, &HTTP_1, now)?);
+            let alpn: &[&[u8]] = if config.upstream.http2 { &HTTP_2 } else { &HTTP_1 };
+            let tls = Arc::new(ClientTls::open("upstream", &to.files, alpn, now)?);
             Ok(Dialer { tls, name: to.server_name.clone() })
         });
         Ok(Self {

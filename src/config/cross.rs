@@ -115,6 +115,17 @@ pub(super) fn limits(reader: &Reader, limits: &LimitsConfig, routes: &[(usize, R
     }
 }
 
+/// A WebSocket takes a connection of HTTP/1.1 for itself.
+pub(super) fn websockets(reader: &Reader, upstream: &UpstreamConfig, routes: &[(usize, Route)]) {
+    for (index, route) in routes.iter().filter(|(_, route)| upstream.http2 && route.websocket) {
+        let hint = format!(
+            "route \"{}\" would have no way to the application; take another process for one of the two",
+            route.name
+        );
+        reader.fault(&format!("routes[{index}].websocket"), "false with upstream.http2", Some(hint));
+    }
+}
+
 /// Names are unique, and every route can be reached.
 pub(super) fn routes(reader: &Reader, routes: &[(usize, Route)]) {
     let list: Vec<Route> = routes.iter().map(|(_, route)| route.clone()).collect();

@@ -184,6 +184,9 @@ fn check(reader: &Reader, complete: bool, token: bool) -> Option<Config> {
             cross::limits(reader, limits, &routes);
         }
         cross::routes(reader, &routes);
+        if let Some(upstream) = &upstream {
+            cross::websockets(reader, upstream, &routes);
+        }
         if let (Some(seed), Some(scope)) = (&seed, &scope) {
             cross::seed(reader, seed, scope.as_ref());
         }

@@ -60,13 +60,15 @@ pub struct UpstreamConfig {
     pub target: UpstreamTarget,
     /// Set with `https`.
     pub tls: Option<UpstreamTls>,
+    /// Whether it is spoken to in HTTP/2. Default: in HTTP/1.1.
+    pub http2: bool,
     /// To connect. Default 5 s; 10 ms to 1 min.
     pub connect_timeout: Duration,
     /// From the request's last byte to the response's head. Default 30 s; 10 ms to 1 h.
     pub response_timeout: Duration,
     /// How long a pooled connection may be unused. Default 30 s; 10 ms to 1 h.
     pub idle_timeout: Duration,
-    /// Connections at once, whole process. Default 1000; 1 to 100000.
+    /// Connections at once, whole process; with HTTP/2, requests. Default 1000; 1 to 100000.
     pub connections: usize,
     /// How long a request waits for one. Default 1 s; 0 s to 1 min.
     pub connection_wait: Duration,
@@ -78,6 +80,7 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<UpstreamConfig> {
     let short = Duration::from_millis(10);
     let mut section = root.section("upstream");
     let target = section.required("url", target);
+    let http2 = section.required("http2", units::boolean);
     let connect_timeout = section.required("connect_timeout", units::duration(short..=MINUTE));
     let response_timeout = section.required("response_timeout", units::duration(short..=HOUR));
     let idle_timeout = section.required("idle_timeout", units::duration(short..=HOUR));
@@ -89,6 +92,7 @@ pub(super) fn check(root: &mut Section<'_>) -> Option<UpstreamConfig> {
     Some(UpstreamConfig {
         target: target?,
         tls: tls?,
+        http2: http2?,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,

@@ -1,6 +1,6 @@
 //! The body of an answer: one of our own, or the upstream's as it streams back.
 //!
-//! Not a rewriter: an upstream's body passes through unchanged.
+//! Not a rewriter: an upstream's body passes through unchanged. Its trailers do too, but for what is not theirs to say.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::headers;
 use super::oversight::Oversight;
 use crate::listener::BoxError;
 use crate::upstream::ResponseBody;
@@ -52,7 +53,21 @@ impl Overseen {
         {
             return Poll::Ready(Some(Err(over.into())));
         }
-        frame.map_err(Into::into)
+        match frame {
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(Some(Ok(stripped(frame)))),
+            frame => frame.map_err(Into::into),
+        }
+    }
+}
+
+/// Trailers without what is not theirs to say.
+fn stripped(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            headers::strip_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
     }
 }
 

@@ -6,7 +6,7 @@
 //! that some application reads as the same name (`_`, `.` and the like for `-`, any case).
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE,
 };
 use smallvec::SmallVec;
 
@@ -44,6 +44,13 @@ pub fn strip_request(headers: &mut HeaderMap, credentials: &[HeaderName]) {
     });
 }
 
+/// Whether the client says that it takes trailers (RFC 9110 §10.1.4).
+#[must_use]
+pub fn asks_for_trailers(headers: &HeaderMap) -> bool {
+    let members = headers.get_all(TE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    members.into_iter().any(|member| member.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
 /// Puts the cookie lines of an HTTP/2 request back into one, as HTTP/1.1 needs them (RFC 9113 §8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
     let mut lines = headers.get_all(COOKIE).iter();
@@ -60,6 +67,16 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 /// Takes out of a response what belongs to the upstream hop or only we may say.
 pub fn strip_response(headers: &mut HeaderMap) {
     strip(headers, |name| starts_with(name, "countersign-"));
+}
+
+/// Takes out of an answer's trailers the same, and what frames a message or tells whom it is for, which none of them may
+/// do (RFC 9110 §6.5.1).
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    strip(trailers, |name| {
+        starts_with(name, "countersign-")
+            || matches!(name, "trailer" | "host")
+            || FRAMING.iter().any(|framing| is_same(name, framing))
+    });
 }
 
 /// Takes out what is for one hop, and what is `doomed`. One look at each name that is there costs a third of

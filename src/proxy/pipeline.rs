@@ -204,7 +204,9 @@ impl Proxy {
         }
         let via = self.shared.via.value(parts.version);
         let opening = asked.and_then(|accept| accept.open(&mut parts));
-        let outbound = outbound(parts, head.host, &credential_headers, body, (client, peer, via), id);
+        let trailers = self.upstream.may_send_trailers() && headers::asks_for_trailers(&parts.headers);
+        let mut outbound = outbound(parts, head.host, &credential_headers, body, (client, peer, via), id);
+        outbound.takes_trailers = trailers;
         pin!(self.send_on(admitted, outbound, settings, waiting, opening)).await
     }
 }
@@ -300,6 +302,7 @@ fn outbound(
         tls: peer.tls.clone(),
         request_id: id.clone(),
         is_websocket: false,
+        takes_trailers: false,
         body,
     }
 }

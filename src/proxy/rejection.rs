@@ -220,6 +220,7 @@ impl Rejection {
             | Self::Client(_)
             | Self::Path(_)
             | Self::WebSocket(_)
+            | Self::Upstream(UpstreamError::Host)
             | Self::Body(BodyFault::Broken) => &BAD_REQUEST,
             Self::Size(SizeFault::Target) => &TARGET_TOO_LONG,
             Self::Size(SizeFault::Fields) => &TOO_MANY_FIELDS,
@@ -245,7 +246,9 @@ impl Rejection {
                 BodyFault::OverBudget => &UNAVAILABLE,
             },
             Self::Upstream(UpstreamError::Busy) => &UNAVAILABLE,
-            Self::Upstream(UpstreamError::Connect | UpstreamError::Tls | UpstreamError::Broken)
+            Self::Upstream(
+                UpstreamError::Connect | UpstreamError::Tls | UpstreamError::Protocol | UpstreamError::Broken,
+            )
             | Self::Loop => &BAD_GATEWAY,
             Self::Lookup(LookupError::Unavailable | LookupError::Damaged)
             | Self::Guard(GuardError::Keys(_))

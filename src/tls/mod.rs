@@ -23,7 +23,7 @@ use rustls::crypto::CryptoProvider;
 pub use client::{ClientFiles, ClientTls, DialError, dial};
 pub use files::{MaterialFault, PairFiles};
 pub use followed::{Change, Expiry, Follow, Followed, POLL};
-pub use server::{ClientAuth, HTTP_1, HTTP_2_AND_1, ServerFiles, ServerTls};
+pub use server::{ClientAuth, HTTP_1, HTTP_2, HTTP_2_AND_1, ServerFiles, ServerTls};
 
 /// Versions of TLS that are spoken, everywhere.
 const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];

@@ -19,6 +19,8 @@ use super::{VERSIONS, provider};
 
 /// HTTP/2 first, as it costs a sender with many requests fewer handshakes (RFC 7301, RFC 9113 §3.2).
 pub const HTTP_2_AND_1: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// Towards an application that is to speak nothing else.
+pub const HTTP_2: [&[u8]; 1] = [b"h2"];
 /// For ports that speak nothing else.
 pub const HTTP_1: [&[u8]; 1] = [b"http/1.1"];
 

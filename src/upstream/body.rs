@@ -2,7 +2,7 @@
 //!
 //! They pass every frame on as it is. Invariants: the connection goes back only at the end that the
 //! response's framing says, and only if the request had been sent whole by then; a body that fails or is
-//! dropped early takes the connection with it.
+//! dropped early takes the connection with it, or its stream where the connection carries others.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
 
+use super::multiplex::Seat;
 use super::pool::Pool;
 use super::pool::Sender;
 use crate::listener::BoxError;
@@ -99,9 +100,23 @@ where
     B::Error: Into<BoxError>,
 {
     body: Incoming,
-    /// Until the end.
-    exchange: Option<(Pool<B>, Sender<B>)>,
-    sent: Sent,
+    exchange: Exchange<B>,
+}
+
+/// What an answer holds until its end.
+#[derive(Debug)]
+enum Exchange<B> {
+    /// A connection.
+    Alone {
+        pool: Pool<B>,
+        sender: Sender<B>,
+        sent: Sent,
+    },
+    /// A seat on one.
+    Among {
+        _seat: Seat,
+    },
+    Over,
 }
 
 impl<B> PooledBody<B>
@@ -111,16 +126,24 @@ where
     B::Error: Into<BoxError>,
 {
     pub(super) fn new(body: Incoming, pool: Pool<B>, sender: Sender<B>, sent: Sent) -> Self {
-        let mut this = Self { body, exchange: Some((pool, sender)), sent };
-        if this.body.is_end_stream() {
-            this.finish();
+        Self { body, exchange: Exchange::Alone { pool, sender, sent } }.looked_at()
+    }
+
+    /// One of several answers on a connection.
+    pub(super) fn among(body: Incoming, seat: Seat) -> Self {
+        Self { body, exchange: Exchange::Among { _seat: seat } }.looked_at()
+    }
+
+    fn looked_at(mut self) -> Self {
+        if self.body.is_end_stream() {
+            self.finish();
         }
-        this
+        self
     }
 
     fn finish(&mut self) {
-        if let Some((pool, sender)) = self.exchange.take()
-            && self.sent.is_whole()
+        if let Exchange::Alone { pool, sender, sent } = std::mem::replace(&mut self.exchange, Exchange::Over)
+            && sent.is_whole()
         {
             pool.settle(sender);
         }
@@ -147,7 +170,7 @@ where
             // Whoever writes this body on does not ask again after its last frame.
             Some(Ok(frame)) if frame.is_trailers() || this.body.is_end_stream() => this.finish(),
             Some(Ok(_)) => {}
-            Some(Err(_)) => this.exchange = None,
+            Some(Err(_)) => this.exchange = Exchange::Over,
         }
         Poll::Ready(frame)
     }

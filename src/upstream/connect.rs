@@ -58,6 +58,9 @@ pub enum ConnectError {
     /// It is not who it should be, or there is no TLS that both speak.
     #[error("cannot agree on TLS with the application: {0}")]
     Tls(#[source] DialError),
+    /// It chose another protocol, or what it said first is not HTTP/2.
+    #[error("the application does not speak HTTP/2, which upstream.http2 = true asks of it")]
+    NotHttp2,
     /// hyper did not take the connection.
     #[error("cannot speak HTTP to the application: {0}")]
     Handshake(#[source] hyper::Error),

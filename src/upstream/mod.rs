@@ -1,24 +1,25 @@
 //! Stage 7, forward: takes [`Admitted`], and nothing else opens the way to the application.
 //!
-//! Not a load balancer: there is one upstream, HTTP/1.1, over TCP or a Unix socket. Invariants: the target
-//! and the body go up as they arrived; `Host` is the client's; identity headers are set after everything that
-//! a client sent was stripped; a request is sent once, and again only as `pool` says.
+//! Not a load balancer: there is one upstream, over TCP or a Unix socket. It speaks HTTP/1.1, one request at a time on a
+//! connection (`pool`), or HTTP/2, many (`multiplex`). Invariants: the target and the body go up as they arrived; the host
+//! is the client's; identity headers are set after everything that a client sent was stripped; a request is sent once, and
+//! again only as `pool` and `multiplex` say.
 
 mod body;
 pub mod cap;
 pub mod connect;
 pub mod identity;
+mod multiplex;
 pub mod pool;
+mod request;
 
 use std::error::Error as StdError;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, VIA};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
-use http_body::Body;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
@@ -26,8 +27,10 @@ use crate::guard::Admitted;
 use crate::listener::{Secured, Waiting};
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
-use connect::ConnectError;
-use pool::{Pool, SendError};
+use connect::{ConnectError, Dialer, Target};
+use multiplex::Multiplex;
+use pool::{Pool, PoolSettings, SendError};
+use request::Hop;
 
 /// After this an answer is slow, and it is worth looking whether anybody still waits for it. Most requests never
 /// get there, and cost nothing for it.
@@ -37,9 +40,16 @@ const SLOW: Duration = Duration::from_millis(100);
 pub type ResponseBody = body::PooledBody<ForwardBody>;
 pub use body::PooledBody;
 
-/// The application, as one runtime sees it: its own pool of connections.
+/// The application, as one runtime sees it: its own connections.
 pub struct Upstream {
-    pool: Pool<ForwardBody>,
+    way: Way,
+}
+
+enum Way {
+    /// HTTP/1.1.
+    Alone(Pool<ForwardBody>),
+    /// HTTP/2; whether under TLS.
+    Together(Multiplex, bool),
 }
 
 /// A request, stripped and ready.
@@ -63,6 +73,8 @@ pub struct Outbound {
     pub request_id: RequestId,
     /// Whether it asks to go on as a WebSocket, which the answer may then be.
     pub is_websocket: bool,
+    /// Whether the client has said that it takes trailers; asked for only where [`Upstream::may_send_trailers`].
+    pub takes_trailers: bool,
     /// The body, verified or streaming.
     pub body: ForwardBody,
 }
@@ -82,6 +94,12 @@ pub enum UpstreamError {
     /// It is not who it should be, or there is no TLS that both speak.
     #[error("the upstream's TLS is not good")]
     Tls,
+    /// It was to speak HTTP/2 and does not.
+    #[error("the upstream does not speak HTTP/2")]
+    Protocol,
+    /// The host is one that HTTP/2 cannot name.
+    #[error("the host cannot be said in HTTP/2")]
+    Host,
     /// Its answer did not begin in time.
     #[error("the upstream did not answer in time")]
     Timeout,
@@ -102,6 +120,8 @@ impl UpstreamError {
             Self::Connect => "connect",
             Self::Gone => "gone",
             Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Host => "host",
             Self::Timeout => "timeout",
             Self::Broken => "broken",
             Self::Body(_) => "body",
@@ -110,10 +130,30 @@ impl UpstreamError {
 }
 
 impl Upstream {
-    /// An upstream with these connections.
+    /// An upstream that speaks HTTP/1.1, over these connections.
     #[must_use]
     pub fn new(pool: Pool<ForwardBody>) -> Self {
-        Self { pool }
+        Self { way: Way::Alone(pool) }
+    }
+
+    /// One that speaks HTTP/2.
+    #[must_use]
+    pub fn over_http2(target: Target, dialer: Option<Dialer>, settings: PoolSettings) -> Self {
+        let is_https = dialer.is_some();
+        Self { way: Way::Together(Multiplex::new(target, dialer, settings), is_https) }
+    }
+
+    fn hop(&self) -> Hop {
+        match self.way {
+            Way::Alone(_) => Hop::Http1,
+            Way::Together(_, is_https) => Hop::Http2 { is_https },
+        }
+    }
+
+    /// Whether it is asked for trailers where a client takes them.
+    #[must_use]
+    pub fn may_send_trailers(&self) -> bool {
+        matches!(self.way, Way::Together(..))
     }
 
     /// Sends an admitted request and returns the answer as soon as its head is there, which must be within
@@ -131,15 +171,21 @@ impl Upstream {
         let limit = admitted.route().timeout.unwrap_or(response_timeout);
         let progress = outbound.body.progress();
         let may_switch = outbound.is_websocket;
-        let request = request(&admitted, outbound);
+        let request = request::make(&admitted, outbound, self.hop());
         async move {
-            let lease = self.pool.checkout().await.map_err(|error| {
-                tracing::warn!(%error, "the upstream cannot be reached");
-                unreached(&error)
-            })?;
-            let answer = pin!(lease.send(request));
-            let response = pin!(within(limit, progress, waiting, answer)).await?;
-            let mut response = response.map_err(|error| cause(&error))?;
+            let request = request?;
+            let mut response = match &self.way {
+                Way::Alone(pool) => {
+                    let lease = pool.checkout().await.map_err(|error| unreached(&error))?;
+                    let answer = pin!(lease.send(request));
+                    let response = pin!(within(limit, progress, waiting, answer)).await?;
+                    response.map_err(|error| cause(&error))?
+                }
+                // In a box, so that requests of HTTP/1.1 are none the larger.
+                Way::Together(multiplex, _) => {
+                    Box::pin(among_others(multiplex, request, limit, progress, waiting)).await?
+                }
+            };
             if response.status().is_informational() && !(may_switch && response.status() == 101) {
                 // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
                 tracing::warn!(
@@ -151,6 +197,30 @@ impl Upstream {
             // The version is of this hop, not of the one behind us (RFC 9110 §2.5).
             *response.version_mut() = Version::HTTP_11;
             Ok((response, admitted))
+        }
+    }
+}
+
+/// The same over a connection that carries other requests.
+async fn among_others(
+    multiplex: &Multiplex,
+    request: Request<ForwardBody>,
+    limit: Duration,
+    progress: Option<Progress>,
+    waiting: Waiting<'_>,
+) -> Result<Response<ResponseBody>, UpstreamError> {
+    let seat = multiplex.seat().await.map_err(|error| unreached(&error))?;
+    let trust = Multiplex::trust(&seat);
+    let answer = pin!(multiplex.send(seat, request));
+    match pin!(within(limit, progress, waiting, answer)).await {
+        Ok(response) => response.map_err(|fault| match fault {
+            multiplex::Fault::Connect(error) => unreached(&error),
+            multiplex::Fault::Body(fault) => UpstreamError::Body(fault),
+            multiplex::Fault::Exchange(error) => broken(&error),
+        }),
+        Err(late) => {
+            multiplex.doubt(&trust);
+            Err(late)
         }
     }
 }
@@ -181,46 +251,19 @@ async fn within<T>(
     }
 }
 
-fn request(admitted: &Admitted, outbound: Outbound) -> Request<ForwardBody> {
-    let mut headers = outbound.headers;
-    // Growing once costs less than growing twice, with every header moved each time.
-    headers.reserve(identity::MOST);
-    identity::set(&mut headers, admitted, &outbound.request_id);
-    headers.append(VIA, outbound.via);
-    identity::set_hop(&mut headers, &outbound.client, &outbound.host);
-    if let Some(client) = outbound.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
-        identity::set_client_certificate(&mut headers, client);
-    }
-    headers.insert(HOST, outbound.host);
-    set_framing(&mut headers, &outbound.body);
-    let mut request = Request::new(outbound.body);
-    *request.method_mut() = outbound.method;
-    *request.uri_mut() = Uri::from(outbound.target);
-    *request.headers_mut() = headers;
-    request
-}
-
-/// States the framing of the body that goes up, whatever the client stated (RFC 9110 §8.6). hyper would send a header's
-/// word on for a body that is none, and would drop the body of a GET or HEAD whose length is not known.
-fn set_framing(headers: &mut HeaderMap, body: &ForwardBody) {
-    match body.size_hint().exact() {
-        Some(0) if !headers.contains_key(CONTENT_LENGTH) => {}
-        Some(length) => {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        None => {
-            headers.remove(CONTENT_LENGTH);
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-    }
-}
-
 fn unreached(error: &ConnectError) -> UpstreamError {
+    tracing::warn!(%error, "the upstream cannot be reached");
     match error {
         ConnectError::Busy => UpstreamError::Busy,
         ConnectError::Tls(_) => UpstreamError::Tls,
+        ConnectError::NotHttp2 => UpstreamError::Protocol,
         _ => UpstreamError::Connect,
     }
+}
+
+fn broken(error: &dyn StdError) -> UpstreamError {
+    tracing::warn!(%error, "the upstream gave no valid answer");
+    UpstreamError::Broken
 }
 
 /// A fault of the client's body is told apart from one of the upstream, so that each gets its own status.
@@ -234,9 +277,6 @@ fn cause(error: &SendError) -> UpstreamError {
     }
     match error {
         SendError::Connect(error) => unreached(error),
-        SendError::Exchange { .. } => {
-            tracing::warn!(%error, "the upstream gave no valid answer");
-            UpstreamError::Broken
-        }
+        SendError::Exchange { .. } => broken(error),
     }
 }

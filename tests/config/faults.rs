@@ -313,3 +313,11 @@ fn a_shadowed_route_is_a_fault() {
         "{twice}"
     );
 }
+
+#[test]
+fn a_websocket_has_no_way_to_an_application_of_http_2() {
+    let routes = "[[routes]]\nname = 'live'\npath = '/live'\nverify = ['api-key']\nwebsocket = true\n";
+    let fault = Given::file(&format!("[upstream]\nhttp2 = true\n{routes}")).fault();
+    assert!(fault.contains("routes[0].websocket = true: expected false with upstream.http2"), "{fault}");
+    Given::file(&format!("[upstream]\nhttp2 = false\n{routes}")).config();
+}

@@ -1,5 +1,5 @@
-//! A client of HTTP/2 that sends exactly the frames it is given, legal or not (RFC 9113 §4.1), and header
-//! blocks written by hand (RFC 7541 §6).
+//! A peer of HTTP/2 that sends exactly the frames it is given, legal or not (RFC 9113 §4.1), and header
+//! blocks written by hand (RFC 7541 §6): a client, or an application that is a script.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -138,11 +138,59 @@ impl Frames {
 
     /// Without a word.
     pub(crate) fn bare(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).unwrap();
+        Self::over(TcpStream::connect(to).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: Vec::new() }
+    }
+
+    /// The other end of one that was accepted: reads the preface, and answers with settings.
+    pub(crate) fn serving(stream: TcpStream, more: &[(u16, u32)]) -> Self {
+        let mut this = Self::over(stream);
+        while this.buffer.len() < PREFACE.len() {
+            this.more().expect("it ended before its preface");
+        }
+        let preface: Vec<u8> = this.buffer.drain(..PREFACE.len()).collect();
+        assert_eq!(preface, PREFACE);
+        this.write(&settings(more));
+        this.write(&frame(SETTINGS, ACK, 0, &[]));
+        this
+    }
+
+    /// Answers on `stream` with a status and a body.
+    pub(crate) fn answer(&mut self, stream: u32, status: &str, body: &[u8]) {
+        self.write(&frame(HEADERS, END_HEADERS, stream, &block(&[(":status", status)])));
+        self.write(&frame(DATA, END_STREAM, stream, body));
+    }
+
+    /// Bytes that may be sent on `stream` beyond what might be; 0 where nothing is granted for half a second.
+    pub(crate) fn granted(&mut self, stream: u32) -> usize {
+        self.stream.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+        let granted = loop {
+            let mut chunk = [0; 1024];
+            if self.buffer.len() < 13 {
+                match self.stream.read(&mut chunk) {
+                    Ok(0) | Err(_) => break 0,
+                    Ok(length) => self.buffer.extend_from_slice(&chunk[..length]),
+                }
+                continue;
+            }
+            let Some(frame) = self.read() else { break 0 };
+            if (frame.kind, frame.stream) == (WINDOW_UPDATE, stream) {
+                break usize::try_from(u32::from_be_bytes(frame.payload.try_into().unwrap())).unwrap();
+            }
+        };
+        self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        granted
+    }
+
+    /// The next stream that a request begins on.
+    pub(crate) fn begun(&mut self) -> u32 {
+        self.find(|frame| frame.kind == HEADERS).expect("the connection ended without a request").stream
     }
 
     /// Writes bytes. Whether the peer still took them.

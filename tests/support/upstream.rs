@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
@@ -72,6 +72,13 @@ pub(crate) enum Manner {
     RawOpen(&'static [u8]),
 }
 
+/// What it speaks.
+#[derive(Debug, Clone, Copy)]
+enum Spoken {
+    Http1,
+    Http2 { streams: u32 },
+}
+
 #[derive(Default)]
 struct Record {
     seen: Mutex<Vec<Seen>>,
@@ -94,7 +101,25 @@ impl Upstream {
     }
 
     pub(crate) fn with(manner: Manner) -> Self {
+        Self::speaking(Spoken::Http1, manner)
+    }
+
+    /// One that speaks HTTP/2 with prior knowledge and takes so many streams at once on a connection.
+    pub(crate) fn http2(streams: u32, manner: Manner) -> Self {
+        Self::speaking(Spoken::Http2 { streams }, manner)
+    }
+
+    fn speaking(spoken: Spoken, manner: Manner) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::at(listener, spoken, manner)
+    }
+
+    /// On a port that is bound already.
+    pub(crate) fn http2_at(listener: std::net::TcpListener) -> Self {
+        Self::at(listener, Spoken::Http2 { streams: 100 }, Manner::Polite)
+    }
+
+    fn at(listener: std::net::TcpListener, spoken: Spoken, manner: Manner) -> Self {
         listener.set_nonblocking(true).unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let record = Arc::new(Record::default());
@@ -102,7 +127,7 @@ impl Upstream {
         let end = run(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, Arc::clone(&served), manner.clone()));
+                tokio::spawn(connection(stream, spoken, Arc::clone(&served), manner.clone()));
             }
         });
         Self { url: format!("http://{address}"), record, _end: end }
@@ -110,6 +135,15 @@ impl Upstream {
 
     /// The same over a Unix socket.
     pub(crate) fn unix(path: &std::path::Path) -> Self {
+        Self::at_path(path, Spoken::Http1)
+    }
+
+    /// The same in HTTP/2.
+    pub(crate) fn http2_unix(path: &std::path::Path) -> Self {
+        Self::at_path(path, Spoken::Http2 { streams: 100 })
+    }
+
+    fn at_path(path: &std::path::Path, spoken: Spoken) -> Self {
         let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let record = Arc::new(Record::default());
@@ -117,7 +151,7 @@ impl Upstream {
         let end = run(async move {
             let listener = UnixListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, Arc::clone(&served), Manner::Polite));
+                tokio::spawn(connection(stream, spoken, Arc::clone(&served), Manner::Polite));
             }
         });
         Self { url: format!("unix:{}", path.display()), record, _end: end }
@@ -181,7 +215,7 @@ fn run(work: impl Future<Output = ()> + Send + 'static) -> watch::Sender<()> {
     end
 }
 
-async fn connection<S>(stream: S, record: Arc<Record>, manner: Manner)
+async fn connection<S>(stream: S, spoken: Spoken, record: Arc<Record>, manner: Manner)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -213,8 +247,16 @@ where
             Ok::<_, Infallible>(answer(manner, seen).await)
         }
     });
-    let _broken =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let stream = TokioIo::new(stream);
+    let _broken = match spoken {
+        Spoken::Http1 => hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await,
+        Spoken::Http2 { streams } => {
+            hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .max_concurrent_streams(streams)
+                .serve_connection(stream, service)
+                .await
+        }
+    };
 }
 
 async fn answer(manner: Manner, seen: Option<Seen>) -> Response<BoxBody<Bytes, Infallible>> {

@@ -1,6 +1,7 @@
 //! The application behind: faults of it, what it is told, and connections to it.
 
 mod answers;
+mod http2;
 mod reuse;
 
 use std::fs::Permissions;
