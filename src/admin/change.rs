@@ -104,6 +104,14 @@ pub(super) async fn commit_once<T>(
     })
 }
 
+/// Why a change was not made, where the plan refuses in the caller's words.
+pub(super) fn refused(call: &Call, error: WriteError<Problem>) -> Problem {
+    match error {
+        WriteError::Refused(problem) => problem,
+        error => not_written(call, error),
+    }
+}
+
 /// Why a change that nobody refused was not made.
 pub(super) fn not_written<E>(call: &Call, error: WriteError<E>) -> Problem {
     match error {

@@ -2,7 +2,7 @@
 //!
 //! Not the work (`store/writer/reseal.rs`, `store/fleet.rs`). Invariants: nothing is re-sealed under a KEK that a live
 //! sidecar lacks or that another writer would undo, nor the schema raised beyond what one of them writes; a refusal
-//! names each of them; a key itself is never shown.
+//! names each of them; whoever loses their rights while it goes on commits nothing more; a key itself is never shown.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,9 +106,10 @@ async fn reseal(state: &AdminState, call: &Call, to: &str) -> Result<Resealed, P
                 "live sidecars could not open what is sealed with that key, or would seal with another one";
             return Err(Problem::conflict_by("/to", "sidecar", detail, reasons));
         }
-        let batch = state.writer.reseal(&call.actor, RESEALED_AT_ONCE).await;
+        let permit = |mirror: &Mirror| call.rights.still_stand(mirror);
+        let batch = state.writer.reseal(&call.actor, RESEALED_AT_ONCE, permit).await;
         let Resealed { records, secrets, remaining, left, done } =
-            batch.map_err(|error| change::not_written(call, error))?;
+            batch.map_err(|error| change::refused(call, error))?;
         sum.records += records;
         sum.secrets += secrets;
         (sum.remaining, sum.left, sum.done) = (remaining, left, done);
@@ -143,6 +144,7 @@ pub(super) async fn migrate(
     }
     // Audited before, so that it never happens unaudited; asked twice, it is audited twice.
     let plan = |mirror: &Mirror| {
+        call.rights.still_stand(mirror)?;
         let epoch = mirror.applied().map_or(Epoch(uuid::Uuid::nil()), |head| head.epoch);
         let metadata = json!({ "from": from, "to": SCHEMA });
         let event = Event {
@@ -151,9 +153,9 @@ pub(super) async fn migrate(
             resource: Resource::Namespace(epoch),
             metadata,
         };
-        Ok::<_, ()>(Plan { edits: Vec::new(), requires: Vec::new(), event, output: () })
+        Ok(Plan { edits: Vec::new(), requires: Vec::new(), event, output: () })
     };
-    state.writer.write(&call.actor, plan).await.map_err(|error| change::not_written(&call, error))?;
+    state.writer.write(&call.actor, plan).await.map_err(|error| change::refused(&call, error))?;
     let raised = fleet.raise_schema().await.map_err(|error| {
         tracing::error!(%error, "the schema was not raised");
         Problem::unavailable("the schema is not known to be raised; try again")

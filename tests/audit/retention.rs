@@ -351,7 +351,7 @@ async fn another_key_encryption_key_takes_the_checkpoint_along() {
     // What is under the former key counts as in use until the rotation has ended.
     let actor = Actor::fixed("bootstrap", uuid::Uuid::nil());
     assert!(unused(&later).await.is_empty());
-    while later.writer.reseal(&actor, 100).await.unwrap().done.is_none() {}
+    while later.writer.reseal(&actor, 100, |_| Ok::<_, ()>(())).await.unwrap().done.is_none() {}
     assert_eq!((kek(&later).await, unused(&later).await), ("k2".to_owned(), vec!["k1".to_owned()]));
     assert_eq!(check(&later).await["broken"], 0);
 

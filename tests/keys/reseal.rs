@@ -23,16 +23,16 @@ use countersign::store::writer::{Actor, Edit, Event, Plan, Severity, Writer};
 use countersign::store::{Position, Store};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower_service::Service;
 use uuid::Uuid;
 
 use super::NOW;
 use crate::redis::sidecar::RECOVERY;
-use crate::support::admin_port::{TOKEN, settings};
+use crate::support::admin_port::{Port, TOKEN, settings};
 use crate::support::fickle::Fickle;
-use crate::support::redis::{keyring_of, soon};
+use crate::support::redis::{keyring_of, shared, soon};
 
 const KEKS: &[(&str, char)] = &[("k1", 'a'), ("k2", 'b')];
 
@@ -69,7 +69,7 @@ impl Side {
     }
 
     async fn step(&self, at_most: usize) -> (u64, u64, bool) {
-        let resealed = self.writer.reseal(&actor(), at_most).await.unwrap();
+        let resealed = self.writer.reseal(&actor(), at_most, |_| Ok::<_, ()>(())).await.unwrap();
         assert_eq!(resealed.left, []);
         (resealed.records, resealed.remaining, resealed.done.is_some())
     }
@@ -202,4 +202,56 @@ async fn a_sidecar_that_starts_during_a_rotation_holds_up_the_next_batch() {
     let new = Side::of(&store, "k2");
     assert_eq!(new.rotate("k2").await.0, StatusCode::OK);
     assert_eq!((new.under("k1").await, new.under("k2").await), (0, 150));
+}
+
+/// A port that seals with another key than this one, whose holder of the token is deleted, demoted or given another token
+/// once the port has asked `times` times who lives.
+async fn losing(port: &Arc<Port>, admin: &str, times: usize, how: &'static str) -> Port {
+    let (other, path) = (Arc::clone(port), format!("/api/admins/{admin}"));
+    let store = Fickle::while_asked(Arc::clone(&port.store), move |time| {
+        let (other, path) = (Arc::clone(&other), path.clone());
+        Box::pin(async move {
+            if time == times {
+                let answer = match how {
+                    "deleted" => other.call("DELETE", &path, None).await,
+                    "demoted" => other.patch(&path, json!({ "role": "auditor" })).await,
+                    _ => other.post(&format!("{path}/rotate-token"), json!({})).await,
+                };
+                assert!(answer.status.is_success(), "{}", answer.text);
+            }
+            Ok(())
+        })
+    });
+    port.beside_over(Arc::new(store), keyring_of(KEKS, "k2")).await
+}
+
+#[tokio::test]
+async fn an_admin_who_loses_the_right_during_a_rotation_rotates_nothing_more() {
+    for how in ["deleted", "demoted", "given another token"] {
+        // Whoever changes the admin meanwhile reads what was re-sealed already.
+        let port = Arc::new(Port::over_redis().await.beside_with(keyring_of(KEKS, "k1")).await);
+        for n in 0..120 {
+            port.workspace(&n.to_string()).await;
+        }
+        let (admin, token) = port.admin(json!({ "name": "Wim", "role": "platform-admin" })).await;
+        let rotating = losing(&port, &admin, 2, how).await;
+        let call = rotating.call_as(&token, "POST", "/api/keks/rotate", Some(json!({ "to": "k2" })), &[]);
+        let answer = call.await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{how}: {}", answer.text);
+        // The first batch was committed while the right stood.
+        assert_eq!(counts_of_audit(&port.store, "kek.rotated").await, [100], "{how}");
+        assert_eq!(counts_of_audit(&port.store, "kek.rotation_completed").await, [] as [Value; 0], "{how}");
+    }
+}
+
+#[tokio::test]
+async fn an_admin_who_loses_the_right_before_the_schema_is_raised_does_not_raise_it() {
+    let port = Arc::new(Port::over_redis().await);
+    let (admin, token) = port.admin(json!({ "name": "Wim", "role": "platform-admin" })).await;
+    shared().do_it(&["HSET", &format!("{{{}}}:meta", port.namespace()), "schema", "0"]);
+    let migrating = losing(&port, &admin, 1, "deleted").await;
+    let answer = migrating.call_as(&token, "POST", "/api/store/migrate", None, &[]).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.text);
+    assert_eq!(port.writer.fleet().schema().await.unwrap(), 0);
+    assert_eq!(counts_of_audit(&port.store, "store.migrated").await, [] as [Value; 0]);
 }

@@ -141,7 +141,11 @@ impl Port {
 
     /// The same with other key-encryption keys.
     pub(crate) async fn beside_with(&self, keyring: Arc<Keyring>) -> Self {
-        let store = Arc::clone(&self.store);
+        self.beside_over(Arc::clone(&self.store), keyring).await
+    }
+
+    /// The same over what stands for the store.
+    pub(crate) async fn beside_over(&self, store: Arc<dyn Store>, keyring: Arc<Keyring>) -> Self {
         let beside = Self::on(store, keyring, &self.namespace, true, TempDir::new().unwrap()).await;
         beside.clock.set_wall(self.writer.now());
         beside.loaded().await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use countersign::clock::UnixMillis;
 use countersign::keys::entry::Use;
@@ -20,8 +20,12 @@ use countersign::store::{
 /// What it says of itself, which nobody but the log may repeat.
 const WORDS: &str = "/var/lib/store.redb at 10.0.0.7:6379";
 
-/// The store, whether it refuses commits, and who is there from the next commit on.
-pub(crate) struct Fickle(Arc<dyn Store>, Arc<AtomicBool>, Option<Joining>);
+/// The store, whether it refuses commits, who is there from the next commit on, and what happens when it is asked who
+/// lives.
+pub(crate) struct Fickle(Arc<dyn Store>, Arc<AtomicBool>, Option<Joining>, Option<Asked>);
+
+/// Runs each time that it is asked who lives, with the number of the time.
+type Asked = (AtomicUsize, Box<dyn Fn(usize) -> StoreFuture<'static, ()> + Send + Sync>);
 
 struct Joining {
     sidecar: Sidecar,
@@ -30,12 +34,21 @@ struct Joining {
 
 impl Fickle {
     pub(crate) fn of(store: Arc<dyn Store>, broken: Arc<AtomicBool>) -> Self {
-        Self(store, broken, None)
+        Self(store, broken, None, None)
     }
 
     /// One that works, and that this sidecar joins with the next commit.
     pub(crate) fn joined_by(store: Arc<dyn Store>, sidecar: Sidecar) -> Self {
-        Self(store, Arc::default(), Some(Joining { sidecar, is_there: AtomicBool::new(false) }))
+        Self(store, Arc::default(), Some(Joining { sidecar, is_there: AtomicBool::new(false) }), None)
+    }
+
+    /// One that works, and that something happens beside whenever it is asked who lives: once before each batch of a long
+    /// operation.
+    pub(crate) fn while_asked(
+        store: Arc<dyn Store>,
+        happens: impl Fn(usize) -> StoreFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        Self(store, Arc::default(), None, Some((AtomicUsize::new(0), Box::new(happens))))
     }
 }
 
@@ -48,6 +61,9 @@ impl Fleet for Fickle {
         let joined = self.2.as_ref().filter(|joining| joining.is_there.load(Ordering::SeqCst));
         let joined = joined.map(|joining| joining.sidecar.clone());
         Box::pin(async move {
+            if let Some((times, happens)) = &self.3 {
+                happens(times.fetch_add(1, Ordering::SeqCst) + 1).await?;
+            }
             let mut sidecars = self.0.sidecars().await?;
             sidecars.extend(joined);
             Ok(sidecars)

@@ -177,10 +177,13 @@ pub enum WriteError<E> {
 }
 
 impl<E> WriteError<E> {
-    /// The same for a caller whose planner refuses nothing that it has not handled.
-    pub(super) fn without_refusal(self) -> WriteError<()> {
-        match self {
-            Self::Refused(_) => WriteError::Refused(()),
+    /// What it comes to for a caller to whom a refusal means something else.
+    pub(super) fn recast<F, T>(
+        self,
+        refused: impl FnOnce(E) -> Result<T, WriteError<F>>,
+    ) -> Result<T, WriteError<F>> {
+        Err(match self {
+            Self::Refused(why) => return refused(why),
             Self::Conflict(conflict) => WriteError::Conflict(conflict),
             Self::OutOfScope(key) => WriteError::OutOfScope(key),
             Self::NewerSchema { found, known } => WriteError::NewerSchema { found, known },
@@ -188,6 +191,6 @@ impl<E> WriteError<E> {
             Self::Crowded => WriteError::Crowded,
             Self::Unavailable(why) => WriteError::Unavailable(why),
             Self::Unknown(why) => WriteError::Unknown(why),
-        }
+        })
     }
 }

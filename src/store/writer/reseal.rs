@@ -43,6 +43,14 @@ pub struct Resealed {
     pub done: Option<Census>,
 }
 
+/// Why a batch was not committed.
+enum Stop<E> {
+    /// Whoever asks may not any more.
+    Refused(E),
+    /// Everything was gone or rewritten meanwhile, or cannot be re-sealed: these.
+    Nothing(Vec<RecordKey>),
+}
+
 /// What a batch came to.
 #[derive(Default)]
 struct Batch {
@@ -52,12 +60,18 @@ struct Batch {
 }
 
 impl Writer {
-    /// Re-seals at most `at_most` records, in batches. The call that finds nothing more to do says so, and makes the
+    /// Re-seals at most `at_most` records, in batches, each only where `permit` allows it at its commit: it takes its time,
+    /// and whoever asked may have lost the right meanwhile. The call that finds nothing more to do says so, and makes the
     /// KEK that seals the one that the namespace asks for, if nothing is under any other that is at hand.
     ///
     /// # Errors
     /// As [`Writer::write`]. What was committed before stays.
-    pub async fn reseal(&self, actor: &Actor, at_most: usize) -> Result<Resealed, WriteError<()>> {
+    pub async fn reseal<E>(
+        &self,
+        actor: &Actor,
+        at_most: usize,
+        permit: impl Fn(&Mirror) -> Result<(), E>,
+    ) -> Result<Resealed, WriteError<E>> {
         let mut slot = self.resealing.lock().await;
         let mut job = slot.take().unwrap_or_default();
         let mut resealed = Resealed::default();
@@ -68,7 +82,7 @@ impl Writer {
             if job.former.is_empty() {
                 job.left.extend(&census.damaged);
                 resealed.left = job.left.into_iter().collect();
-                self.finish(actor, &resealed.left, &mut census).await?;
+                self.finish(actor, &permit, &resealed.left, &mut census).await?;
                 resealed.done = Some(census);
                 return Ok(resealed);
             }
@@ -78,7 +92,7 @@ impl Writer {
             let size = RESEALED_AT_ONCE.min(budget).min(job.former.len());
             let batch = job.former.split_off(job.former.len() - size);
             budget -= size;
-            let (records, secrets, left) = self.reseal_batch(actor, &batch).await?;
+            let (records, secrets, left) = self.reseal_batch(actor, &permit, &batch).await?;
             resealed.records += records;
             resealed.secrets += secrets;
             job.left.extend(left);
@@ -88,15 +102,17 @@ impl Writer {
         Ok(resealed)
     }
 
-    async fn reseal_batch(
+    async fn reseal_batch<E>(
         &self,
         actor: &Actor,
+        permit: &impl Fn(&Mirror) -> Result<(), E>,
         batch: &[(RecordKey, u64)],
-    ) -> Result<(u64, u64, Vec<RecordKey>), WriteError<()>> {
+    ) -> Result<(u64, u64, Vec<RecordKey>), WriteError<E>> {
         let plan = |mirror: &Mirror| {
+            permit(mirror).map_err(Stop::Refused)?;
             let Batch { edits, secrets, left } = self.planned(mirror, batch);
             if edits.is_empty() {
-                return Err(left);
+                return Err(Stop::Nothing(left));
             }
             let records = edits.len() as u64;
             let metadata = json!({
@@ -107,9 +123,10 @@ impl Writer {
         };
         match self.write(actor, plan).await {
             Ok(done) => Ok(done),
-            // Everything was gone or rewritten meanwhile, or cannot be re-sealed.
-            Err(WriteError::Refused(left)) => Ok((0, 0, left)),
-            Err(error) => Err(error.without_refusal()),
+            Err(error) => error.recast(|stop| match stop {
+                Stop::Refused(why) => Err(WriteError::Refused(why)),
+                Stop::Nothing(left) => Ok((0, 0, left)),
+            }),
         }
     }
 
@@ -160,12 +177,13 @@ impl Writer {
     }
 
     /// With the event that tells of the end, the checkpoint of the audit log comes under the KEK that seals.
-    async fn finish(
+    async fn finish<E>(
         &self,
         actor: &Actor,
+        permit: &impl Fn(&Mirror) -> Result<(), E>,
         left: &[RecordKey],
         census: &mut Census,
-    ) -> Result<(), WriteError<()>> {
+    ) -> Result<(), WriteError<E>> {
         let keyring = self.decoder.keyring();
         let trim = self.checkpoint_resealed().await?;
         if trim.is_some() {
@@ -175,9 +193,10 @@ impl Writer {
         let others = keyring.ids().count() - 1;
         // An event under the KEK that seals, so that the audit log's end needs no other.
         let plan = |mirror: &Mirror| {
+            permit(mirror)?;
             let metadata = json!({ "to": keyring.seal_with(), "unused": unused, "left": left.len() });
             let event = self.rotation_event(mirror, "kek.rotation_completed", metadata);
-            Ok::<_, ()>(Plan { edits: Vec::new(), requires: Vec::new(), event, output: () })
+            Ok(Plan { edits: Vec::new(), requires: Vec::new(), event, output: () })
         };
         let complete = |(): &(), _: &[Record], change: &mut Change| {
             change.trim.clone_from(&trim);

@@ -46,7 +46,7 @@ impl Writer {
 
     /// The trim that removes nothing and puts the checkpoint under the KEK that seals; `None` where there is nothing to
     /// do, or nothing that held.
-    pub(super) async fn checkpoint_resealed(&self) -> Result<Option<Trim>, WriteError<()>> {
+    pub(super) async fn checkpoint_resealed<E>(&self) -> Result<Option<Trim>, WriteError<E>> {
         let (judged, expected) = self.checkpoint().await.map_err(unavailable)?;
         let keyring = self.decoder.keyring();
         let Judged::Holds(checkpoint) = judged else { return Ok(None) };
