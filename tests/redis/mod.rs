@@ -11,6 +11,7 @@ mod cluster_faults;
 mod commits;
 mod epochs;
 mod fleet;
+mod flood;
 mod half_open;
 mod imports;
 mod keks;

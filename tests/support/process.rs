@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Call};
-use super::sidecar::{Key, TOKEN, in_time, until};
+use super::http::{Answer, Call, DEADLINE};
+use super::sidecar::{Key, TOKEN, in_time, until, until_within};
 
 /// The program under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
@@ -196,12 +197,17 @@ impl Serve {
 
     /// A command of [`Serve::command`], perhaps with more in it: started and ready.
     pub(crate) fn of(command: Command) -> Self {
+        Self::of_within(DEADLINE, command)
+    }
+
+    /// The same where there is more to read than a small key set.
+    pub(crate) fn of_within(deadline: Duration, command: Command) -> Self {
         let mut process = Process::start(command);
         let line = process.is_up();
         let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
         let (traffic, admin, ops) = (address("traffic"), address("admin"), address("ops"));
         let serve = Self { process, traffic, admin, ops };
-        until("it is ready", || serve.ops("/readyz").status == 200);
+        until_within(deadline, "it is ready", || serve.ops("/readyz").status == 200);
         serve
     }
 

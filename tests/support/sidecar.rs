@@ -261,13 +261,22 @@ pub(crate) fn sign(scheme: &str, secret: &str, mut call: Call, now: UnixMillis) 
 
 /// Waits for a condition under the deadline.
 pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(in_time(condition), "it did not come to pass that {what}");
+    until_within(DEADLINE, what, condition);
+}
+
+/// Waits for a condition under a deadline of its own.
+pub(crate) fn until_within(deadline: Duration, what: &str, condition: impl FnMut() -> bool) {
+    assert!(holds_within(deadline, condition), "it did not come to pass that {what}");
 }
 
 /// Whether a condition holds before the deadline.
-pub(crate) fn in_time(mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn in_time(condition: impl FnMut() -> bool) -> bool {
+    holds_within(DEADLINE, condition)
+}
+
+fn holds_within(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
     #[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
-    let end = Instant::now() + DEADLINE;
+    let end = Instant::now() + deadline;
     while !condition() {
         #[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
         let now = Instant::now();

@@ -2,21 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
-use countersign::clock::UnixMillis;
-use countersign::credential::api_key;
-use countersign::keys::decode::SECRET_FIELD;
-use countersign::keys::record::{Kind, Meta, Record, RecordKey, WebhookKey, Workspace, WorkspaceScheme};
-use countersign::secret::Secret;
 use countersign::store::embedded::EmbeddedStore;
-use countersign::store::seal::{Keyring, SealPlace};
-use countersign::store::staging::{Installed, Mark, Staged, Staging};
-use countersign::store::{AuditLink, AuditMac, Epoch, Store};
+use countersign::store::seal::Keyring;
 use tempfile::tempdir;
-use uuid::Uuid;
 
 use super::{at_redis, well};
+use crate::support::key_set;
 use crate::support::process::{Ended, countersign, tool, tool_command};
 use crate::support::redis::{Server, kek_dir, now};
 
@@ -25,63 +17,14 @@ fn records() -> usize {
     set.map_or(2000, |count| count.to_str().unwrap().parse().expect("COUNTERSIGN_TEST_RECORDS is a number"))
 }
 
-fn meta(id: Uuid) -> Meta {
-    let at = UnixMillis(1_767_225_600_000);
-    Meta { id, revision: 1, created_at: at, updated_at: at, created_by: None, managed_by: "api".to_owned() }
-}
-
 /// A store with one workspace and this many signing keys.
 fn fill(dir: &Path, keys: usize) {
     let keks = dir.join("keys.redb.keks");
     Keyring::create(&keks, "default").unwrap();
     let keyring = Keyring::load(&keks, None).unwrap();
-    let staged = |record: Record| {
-        let payload = record.encode().unwrap();
-        let envelope = Arc::from(keyring.wrap("countersign", &record.key(), &payload));
-        Staged { key: record.key(), revision: 1, envelope, claims: record.claims() }
-    };
-    let workspace = Uuid::now_v7();
-    let key = |number: usize| {
-        let id = Uuid::now_v7();
-        let key = RecordKey { kind: Kind::WebhookKey, id };
-        let place = SealPlace { namespace: "countersign", key, field: SECRET_FIELD, version: 1 };
-        let secret = Secret::from_text(&format!("{number:064}"));
-        let api_key = api_key::digest(&format!("wk_{number}"));
-        staged(Record::WebhookKey(WebhookKey {
-            meta: meta(id),
-            workspace_id: workspace,
-            name: format!("key {number}"),
-            api_key,
-            api_key_prefix: "wk_00000...".to_owned(),
-            secret: keyring.seal(&place, &secret).unwrap(),
-            secret_prefix: "00000000...".to_owned(),
-            scheme: WorkspaceScheme::Workspace,
-            require_key_id: true,
-            is_active: true,
-            expires_at: None,
-            allowed_cidrs: None,
-            routes: None,
-            previous: None,
-        }))
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = EmbeddedStore::open(&dir.join("keys.redb"), "countersign").unwrap();
-        let mark = Mark::new_v4();
-        store.stage(mark, Staging::Begin).await.unwrap();
-        let tenant = staged(Record::Workspace(Workspace { meta: meta(workspace), name: "one".to_owned() }));
-        store.stage(mark, Staging::Add(vec![tenant])).await.unwrap();
-        for start in (0..keys).step_by(5000) {
-            let batch = (start..keys.min(start + 5000)).map(key).collect();
-            store.stage(mark, Staging::Add(batch)).await.unwrap();
-        }
-        let event: Arc<[u8]> = Arc::from(br#"{"kek":"default"}"#.as_slice());
-        let previous = AuditMac::default();
-        let audit = AuditLink { previous, mac: keyring.audit_mac(&previous, &event), event };
-        let (records, epoch) = (keys as u64 + 1, Epoch(Uuid::new_v4()));
-        let installed = Installed { records, epoch, continues: epoch, audit };
-        store.stage(mark, Staging::Install(installed)).await.unwrap();
-    });
+    let store = EmbeddedStore::open(&dir.join("keys.redb"), "countersign").unwrap();
+    runtime.block_on(key_set::fill(&store, &keyring, "countersign", keys));
 }
 
 /// Runs a program and says how much memory it took at most.
