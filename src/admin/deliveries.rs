@@ -116,18 +116,19 @@ async fn answer(state: &AdminState, page: &Page, filter: &Filter) -> Result<Resp
 impl Filter {
     fn of(page: &Page) -> Result<Self, Problem> {
         let mut faults = Vec::new();
-        let mut word = |name: &'static str, known: bool| {
+        let mut word = |name: &'static str, known: bool, all: &[&str]| {
             if page.filter(name).is_some() && !known {
-                faults.push(Fault::parameter(name, "unknown", format!("there is no such {name}")));
+                let detail = format!("must be one of {}", all.join(", "));
+                faults.push(Fault::parameter(name, "unknown", detail));
             }
         };
         let outcome = page.filter(OUTCOME);
         let outcome =
             outcome.and_then(|name| Outcome::ALL.into_iter().find(|outcome| outcome.name() == name));
-        word(OUTCOME, outcome.is_some());
+        word(OUTCOME, outcome.is_some(), &Outcome::ALL.map(Outcome::name));
         let reason = page.filter(REASON);
         let reason = reason.and_then(|name| Reason::ALL.into_iter().find(|reason| reason.name() == name));
-        word(REASON, reason.is_some());
+        word(REASON, reason.is_some(), &Reason::ALL.map(Reason::name));
         let since = match page.filter(SINCE).map(|text| formats::time(Value::String(text.to_owned()))) {
             Some(Ok(since)) => Some(since),
             Some(Err(wrong)) => {

@@ -49,8 +49,8 @@ pub struct ListArgs {
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Deliveries at most.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
     /// Whom to ask, and how to answer.
     #[command(flatten)]
     pub ask: AskArgs,
@@ -87,8 +87,9 @@ fn list(args: &ListArgs) -> Result<(), Exit> {
     let given = filters.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
     let given: String = given.map(|(name, value)| format!("&{name}={}", segment(value))).collect();
     let (mut items, mut cursor) = (Vec::new(), String::new());
-    while items.len() < args.limit {
-        let page = PAGE.min(args.limit - items.len());
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    while items.len() < limit {
+        let page = PAGE.min(limit - items.len());
         let page = remote.ask(Method::GET, &format!("/api/deliveries?limit={page}{given}{cursor}"), None)?;
         items.extend(page.get("items").and_then(Value::as_array).into_iter().flatten().cloned());
         match page.get("nextCursor").and_then(Value::as_str) {

@@ -7,8 +7,11 @@
 use http::StatusCode;
 use serde_json::Value;
 
-/// Which flag sets a field of a body.
-const FLAGS: [(&str, &str); 25] = [
+/// The problem of a token that opens nothing, which the admin port alone gives.
+const UNAUTHENTICATED: &str = "urn:countersign:problem:unauthenticated";
+
+/// Which flag sets a field of a body, or a parameter of a query.
+const FLAGS: [(&str, &str); 34] = [
     ("name", "name"),
     ("allowedCidrs", "--cidr"),
     ("routes", "--route"),
@@ -34,6 +37,15 @@ const FLAGS: [(&str, &str); 25] = [
     ("to", "--to"),
     ("role", "--role"),
     ("workspaces", "--workspace"),
+    ("integration", "--integration"),
+    ("outcome", "--outcome"),
+    ("reason", "--reason"),
+    ("since", "--since"),
+    ("until", "--until"),
+    ("actor", "--actor"),
+    ("action", "--action"),
+    ("resourceType", "--resource-type"),
+    ("resourceId", "--resource-id"),
 ];
 
 /// Characters of a fault's text above which it lists more than anybody reads here.
@@ -54,6 +66,12 @@ pub(super) fn text(status: StatusCode, body: &Value, token_from: &str) -> String
             std::iter::once(format!("{}: {head}", status.as_u16())).chain(lines).collect()
         }
     };
+    let is_problem = body.get("type").is_some_and(Value::is_string);
+    if !is_problem || status == StatusCode::UNAUTHORIZED && word(body, "type") != UNAUTHENTICATED {
+        let line = "This is no answer of an admin port, which --url (COUNTERSIGN_CLI_URL) must name.";
+        let head = lines.into_iter().next().unwrap_or_default();
+        return format!("{}\n{line}", head.trim_end_matches([':', ' ']));
+    }
     lines.extend(next(status, faults, token_from));
     lines.join("\n")
 }
@@ -67,17 +85,20 @@ fn line(fault: &Value) -> String {
         }
         detail => detail,
     };
-    let pointer = word(fault, "pointer");
-    match flag(pointer) {
+    let place = match word(fault, "pointer") {
+        "" => word(fault, "parameter"),
+        pointer => pointer,
+    };
+    match flag(place) {
         Some(flag) => format!("{flag}: {detail}"),
-        None if pointer.is_empty() => detail.to_owned(),
-        None => format!("{pointer}: {detail}"),
+        None if place.is_empty() => detail.to_owned(),
+        None => format!("{place}: {detail}"),
     }
 }
 
-/// The flag of a pointer: of the place itself, or of the field that it is in.
+/// The flag of a pointer or a parameter: of the place itself, or of the field that it is in.
 fn flag(pointer: &str) -> Option<&'static str> {
-    let place = pointer.strip_prefix('/')?;
+    let place = pointer.strip_prefix('/').unwrap_or(pointer);
     let of = |name: &str| FLAGS.iter().find(|(field, _)| *field == name).map(|(_, flag)| *flag);
     of(place).or_else(|| of(place.split('/').next()?))
 }
@@ -110,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_fault_stands_beside_its_flag() {
-        let body = json!({"detail": "2 fields are not as they should be; see errors", "errors": [
+        let body = json!({"type": "urn:x", "detail": "2 fields are not as they should be; see errors", "errors": [
             {"pointer": "/allowedCidrs/0", "code": "format", "detail": "must be an address"},
             {"pointer": "/handshake/verifyToken", "code": "required", "detail": "is needed"},
         ]});
@@ -123,12 +144,28 @@ mod tests {
     #[test]
     fn what_is_said_once_is_not_said_twice() {
         let fault = json!({"pointer": "/name", "code": "taken", "detail": "is taken"});
-        let body = json!({"detail": "is taken", "errors": [fault]});
+        let body = json!({"type": "urn:x", "detail": "is taken", "errors": [fault]});
         assert!(text(StatusCode::CONFLICT, &body, "").starts_with("409: name: is taken\nNext: "));
         let known = format!("must be one of {}", "another, ".repeat(100));
-        let body = json!({"errors": [{"pointer": "/type", "code": "unknown", "detail": known}]});
+        let body =
+            json!({"type": "urn:x", "errors": [{"pointer": "/type", "code": "unknown", "detail": known}]});
         assert!(text(StatusCode::UNPROCESSABLE_ENTITY, &body, "").ends_with("lists those that are"));
-        let body = json!({"detail": "there is none"});
+        let body = json!({"type": "urn:x", "detail": "there is none"});
         assert_eq!(text(StatusCode::NOT_FOUND, &body, ""), "404: there is none");
+        let fault = json!({"parameter": "since", "code": "format", "detail": "must be a time"});
+        let body =
+            json!({"type": "urn:x", "detail": "a parameter is not as it should be", "errors": [fault]});
+        assert_eq!(text(StatusCode::UNPROCESSABLE_ENTITY, &body, ""), "422: --since: must be a time");
+    }
+
+    #[test]
+    fn an_answer_of_another_port_is_told_from_that_of_an_admin_port() {
+        let body = json!({"type": "about:blank", "detail": "no credential"});
+        let said = text(StatusCode::UNAUTHORIZED, &body, "a file");
+        assert!(said.starts_with("401: no credential\nThis is no answer of an admin port"), "{said}");
+        assert!(text(StatusCode::NOT_FOUND, &json!(null), "").starts_with("404\nThis is no answer"));
+        let body = json!({"type": super::UNAUTHENTICATED, "detail": "send"});
+        let said = text(StatusCode::UNAUTHORIZED, &body, "a file");
+        assert_eq!(said, "401: send\nThe token is from a file: this sidecar has another one.");
     }
 }

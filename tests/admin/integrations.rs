@@ -87,7 +87,7 @@ async fn both_scheme_and_signature_fields_are_refused() {
     let body = json!({ "name": "x", "scheme": "github", "signatureHeader": "X-Sig" });
     let answer = port.post("/api/integrations", body).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.faults().contains(&"/scheme exclusive".to_owned()), "{}", answer.text);
+    assert_eq!(answer.faults(), ["/scheme exclusive"]);
     port.integration(json!({ "name": "x" })).await;
     let answer =
         port.patch("/api/integrations/x", json!({ "scheme": "github", "signaturePrefix": "" })).await;

@@ -61,7 +61,12 @@ impl SchemeInput {
     /// The scheme of a new integration, or of one whose type changes.
     pub(super) fn for_type(&self, kind: &str) -> Result<SchemeChoice, Vec<Fault>> {
         let scheme = self.scheme.of(None);
-        effective(kind, scheme, &self.over(Overrides::default())).map_err(faults)
+        // Both at once is a fault of the body already, and said once.
+        let overrides = match scheme {
+            Some(_) => Overrides::default(),
+            None => self.over(Overrides::default()),
+        };
+        effective(kind, scheme, &overrides).map_err(faults)
     }
 
     /// The scheme after a change of an integration that keeps its type.

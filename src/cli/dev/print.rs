@@ -10,6 +10,7 @@ use http::{HeaderMap, Method};
 
 use super::addresses;
 use super::provision::Demo;
+use crate::cli::sign::curl::quoted;
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Head;
 use crate::secret::Secret;
@@ -81,7 +82,7 @@ curl -i {base}/orders -H 'X-API-Key: {api_key}'
         out,
         "
 # A sender of your own: prints its secret and a signed delivery to paste.
-countersign integration create pagerduty-prod --type pagerduty{whom}
+{program} integration create pagerduty-prod --type pagerduty{whom}
 
 # What an admin sees: no secret is ever shown again.
 curl -s -H \"Authorization: Bearer $(cat {dir}/admin.token)\" http://{admin}/api/integrations
@@ -90,8 +91,15 @@ Ctrl-C ends the demo.",
         dir = places.dir.display(),
         admin = places.admin,
         whom = whom(places),
+        program = program(),
     );
     out
+}
+
+/// What to type for this program: what was typed, which need not be in PATH.
+fn program() -> String {
+    let typed = std::env::args().next().filter(|typed| typed.contains('/'));
+    typed.map_or_else(|| "countersign".to_owned(), |path| quoted(&path))
 }
 
 /// What the commands must be told, where the demo is not in the directory that they look into.
