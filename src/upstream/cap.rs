@@ -1,7 +1,8 @@
 //! How many connections to the application there may be at once, in the whole process.
 //!
 //! It opens none. Where all places are taken, unused connections of other threads give up theirs, and whoever needs
-//! one waits a bounded time. Invariant: a place is given back when it is dropped, with the connection that it is of.
+//! one waits a bounded time. Invariant: a place is given back when it is dropped, with the connection that it is of, whatever that
+//! has become (a WebSocket).
 
 use std::sync::Arc;
 use std::sync::Weak;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+use super::held::Holder;
 
 /// Something that keeps unused connections.
 pub(super) trait Idle: Send + Sync {
@@ -31,6 +34,8 @@ pub struct Cap {
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
 }
+
+impl Holder for Place {}
 
 impl Cap {
     /// At most so many connections; who finds none free waits at most so long.

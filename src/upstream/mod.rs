@@ -8,6 +8,7 @@
 mod body;
 pub mod cap;
 pub mod connect;
+mod held;
 pub mod identity;
 mod multiplex;
 pub mod pool;

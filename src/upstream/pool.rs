@@ -31,6 +31,7 @@ use super::connect::ConnectError;
 use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
+use super::held::Held;
 use crate::listener::BoxError;
 
 /// Header fields of one response.
@@ -190,10 +191,10 @@ where
             let place = self.0.settings.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
                 connect(&self.0.target, self.0.dialer.as_ref(), self.0.settings.connect_timeout).await?;
+            let stream = TokioIo::new(Held::new(stream, place));
             let (sender, connection) =
-                self.0.builder.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Handshake)?;
+                self.0.builder.handshake(stream).await.map_err(ConnectError::Handshake)?;
             tokio::spawn(async move {
-                let _place = place;
                 if let Err(error) = connection.with_upgrades().await {
                     tracing::debug!(%error, "connection to the application ended");
                 }

@@ -266,3 +266,21 @@ fn a_side_that_does_not_read_stops_the_other() {
     drop(client);
     assert!(open(sidecar.traffic()).peer_addr().is_ok());
 }
+
+#[test]
+fn a_websocket_is_one_of_the_applications_connections_until_it_ends() {
+    let config = format!("{ROUTES}\n[upstream]\nconnections = 1\nconnection_wait = '50ms'");
+    let (sidecar, script, key) = scripted(&config);
+    let (client, application) = established(&sidecar, &script, get(&key, "/live"));
+    assert_problem(&sidecar.send(&get(&key, "/a")), 503, "the one place is taken");
+    script.listener.set_nonblocking(true).unwrap();
+    assert!(script.listener.accept().is_err(), "a second connection was made");
+    script.listener.set_nonblocking(false).unwrap();
+    drop((client, application));
+    let answering = std::thread::spawn(move || {
+        let (mut application, _) = script.accept();
+        application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    });
+    until("the place is free", || sidecar.send(&get(&key, "/a")).status == 200);
+    answering.join().unwrap();
+}

@@ -3,24 +3,19 @@
 //! Not the choice among several (`mod.rs`). Invariants: no more streams than the peer allows now, nor than [`STREAMS`];
 //! a seat that is given up, with its answer or before, calls off what is left of the request.
 
-use std::io;
-use std::io::IoSlice;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Multiplex;
 use super::upload::{Upload, Uploading};
 use crate::upstream::cap::Place;
-use crate::upstream::connect::Stream;
+use crate::upstream::held::{Held, Holder};
 
 /// Streams on one connection, where the peer allows as many. The least that RFC 9113 §6.5.2 recommends to allow.
 const STREAMS: usize = 100;
@@ -28,7 +23,8 @@ const STREAMS: usize = 100;
 pub(super) type Sender = http2::SendRequest<Uploading>;
 
 /// What hyper runs a connection by; `None` once that has ended: a request that it still held would wait for ever.
-pub(super) type Connection = Mutex<Option<http2::Connection<TokioIo<Heard>, Uploading, TokioExecutor>>>;
+pub(super) type Connection =
+    Mutex<Option<http2::Connection<TokioIo<Held<Arc<Ear>>>, Uploading, TokioExecutor>>>;
 
 /// How many streams the peer takes at once, as far as it has said so; none once it is gone.
 pub(super) fn allowed(connection: &Connection) -> usize {
@@ -170,55 +166,8 @@ impl Ear {
     }
 }
 
-/// A stream that is listened to.
-#[derive(Debug)]
-pub(super) struct Heard {
-    stream: Stream,
-    ear: Arc<Ear>,
-}
-
-impl Heard {
-    pub(super) fn new(stream: Stream, ear: Arc<Ear>) -> Self {
-        Self { stream, ear }
-    }
-}
-
-impl AsyncRead for Heard {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_ready() {
-            self.ear.note();
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Heard {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl Holder for Arc<Ear> {
+    fn on_read(&self) {
+        self.note();
     }
 }

@@ -27,9 +27,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cap::Place;
 use super::connect::{ConnectError, Dialer, Stream, Target, connect};
+use super::held::Held;
 use super::pool::PoolSettings;
 pub(super) use line::Seat;
-use line::{Connection, Ear, Heard, Line, allowed};
+use line::{Connection, Ear, Line, allowed};
 pub(super) use send::Fault;
 
 /// Bytes that the application may send on one stream before a client has read them.
@@ -152,7 +153,7 @@ impl Multiplex {
             return Err(ConnectError::NotHttp2);
         }
         let ear = Arc::new(Ear::default());
-        let stream = TokioIo::new(Heard::new(stream, Arc::clone(&ear)));
+        let stream = TokioIo::new(Held::new(stream, Arc::clone(&ear)));
         let (sender, connection) = self.0.builder.handshake(stream).await.map_err(ConnectError::Handshake)?;
         let connection = Arc::new(Mutex::new(Some(connection)));
         tokio::spawn(drive(Arc::clone(&connection), Arc::clone(&ear)));

@@ -1,0 +1,72 @@
+//! A connection to the application with what lives as long as it does, and hears when something comes on it.
+//!
+//! It changes no byte. hyper gives a stream on to whoever goes on with it after a change of protocol, and ends its own
+//! task: so what counts the connection is held by the stream itself.
+
+use std::io;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connect::Stream;
+
+/// What is held.
+pub(super) trait Holder: Unpin {
+    /// Something has come, or the end, or a fault.
+    fn on_read(&self) {}
+}
+
+/// The stream.
+#[derive(Debug)]
+pub(super) struct Held<H> {
+    stream: Stream,
+    holder: H,
+}
+
+impl<H> Held<H> {
+    pub(super) fn new(stream: Stream, holder: H) -> Self {
+        Self { stream, holder }
+    }
+}
+
+impl<H: Holder> AsyncRead for Held<H> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.holder.on_read();
+        }
+        read
+    }
+}
+
+impl<H: Holder> AsyncWrite for Held<H> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
