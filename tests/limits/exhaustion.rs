@@ -110,6 +110,65 @@ fn d22_of_a_flood_of_refusals_so_many_lines_are_logged_a_second_and_nothing_of_w
     sidecar.upstream.saw_nothing();
 }
 
+/// Processor time of a process so far, in nanoseconds: all of its threads (proc(5), `schedstat`).
+fn nanoseconds(process: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let spent = |task: std::fs::DirEntry| {
+        let schedstat = std::fs::read_to_string(task.path().join("schedstat")).unwrap();
+        schedstat.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    tasks.map(|task| spent(task.unwrap())).sum()
+}
+
+#[test]
+fn d25_no_refusal_costs_ten_times_what_a_request_does_that_passes() {
+    const TIMES: u64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::start();
+    let serve = Serve::start(dir.path(), &sink.url);
+    let key = serve.key(&serve.workspace("tenant"), "key");
+    serve.integration("github", "github");
+    let get = |target: &str| Call::get(target).header("X-API-Key", &key.api_key);
+    let fields = (0..90).fold(Call::get("/in"), |call, n| call.header(&format!("X-Header-{n}"), "v"));
+    let signed = |signature: &str| {
+        Call::post("/webhooks/github", [b'a'; 1024]).header("X-Hub-Signature-256", signature)
+    };
+    let candidate = format!("sha256={}", "0f".repeat(32));
+    let mut connection = Connection::open(serve.traffic);
+    let mut cost = |call: &Call, status: u16| {
+        let bytes = call.bytes();
+        let mut before = 0;
+        // The first ones are not counted.
+        for time in 0..TIMES + 20 {
+            if time == 20 {
+                before = nanoseconds(serve.process.id());
+            }
+            connection.write(&bytes);
+            let answer = connection.answer();
+            assert_eq!(answer.status, status, "{} {}", call.method, call.target);
+            if answer.header("connection") == Some("close") {
+                connection = Connection::open(serve.traffic);
+            }
+        }
+        (nanoseconds(serve.process.id()) - before) / TIMES
+    };
+    let passes = cost(&get("/in"), 200);
+    for (what, call, status) in [
+        ("no key", Call::get("/in"), 401),
+        ("a key of 60 KiB", Call::get("/in").header("X-API-Key", "k".repeat(60 * 1024)), 401),
+        ("many fields", fields, 401),
+        ("many segments", get(&"/a".repeat(4000)), 400),
+        ("dot segments", get(&format!("{}/..", "/a".repeat(4000))), 400),
+        ("a forged signature", signed(&candidate), 401),
+        ("many candidates", signed(&vec![candidate.clone(); 800].join(",")), 401),
+    ] {
+        let refused = cost(&call, status);
+        println!("{what}: {refused} ns, {passes} ns for what passes");
+        assert!(refused <= 10 * passes, "{what}: {refused} ns, {passes} ns for what passes");
+    }
+    assert_eq!(u64::try_from(sink.bodies.load(Ordering::SeqCst)).unwrap(), TIMES + 20);
+}
+
 /// An application whose answers begin so and never end; how much of them was taken.
 fn endless(begin: &'static [u8], more: &'static [u8]) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
