@@ -3,6 +3,7 @@
 //! What running sidecars make of an import is `tests/redis/imports.rs`; what a store makes of one is in the
 //! conformance suite.
 
+mod admins;
 mod moving;
 mod refusals;
 mod scale;
