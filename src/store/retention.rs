@@ -20,7 +20,7 @@ use super::audit::AuditEvent;
 use super::audit::chain::shown;
 use super::audit::checkpoint::{Checkpoint, Judged, REMOVED, TRIMMED};
 use super::writer::{Actor, WriteError, Writer};
-use super::{AuditEntry, AuditMac, Position, StoreError, Trim};
+use super::{AuditEntry, AuditMac, Head, Position, StoreError, Trim};
 use crate::clock::UnixMillis;
 
 /// Who removes, in audit events.
@@ -139,7 +139,7 @@ impl RetentionTask {
             // Another sidecar is at it: what was read is of two moments.
             return Ok(0);
         }
-        let Some(batch) = self.batch(stands.as_ref(), &entries, head.position, slack)? else { return Ok(0) };
+        let Some(batch) = self.batch(stands.as_ref(), &entries, head, slack)? else { return Ok(0) };
         let checkpoint = self.next(stands, head.epoch.0, &batch)?;
         let trim = Trim {
             expected,
@@ -173,7 +173,7 @@ impl RetentionTask {
         &self,
         stands: Option<&Checkpoint>,
         entries: &[AuditEntry],
-        head: Position,
+        head: Head,
         slack: Duration,
     ) -> Result<Option<Batch>, Halt> {
         let cutoff = before(self.writer.now(), self.keep);
@@ -190,11 +190,12 @@ impl RetentionTask {
                 .is_some_and(|event| event.at < cutoff && (batch.is_some() || event.at < begin));
             let is_room =
                 batch.as_ref().is_none_or(|batch| batch.events < BATCH as u64 && bytes < BATCH_BYTES);
-            let goes = is_old && is_room && *position < head;
+            let goes = is_old && is_room && *position < head.position;
             // The first one that stays vouches for the MAC of the last one that goes.
             let event = event.filter(|event| {
                 let expected = self.writer.keyring().audit_mac_with(&event.kek, &mac, json);
-                *position > place && expected.is_none_or(|expected| expected == *stored)
+                let is_ours = event.is_of(self.writer.namespace(), head.epoch);
+                is_ours && *position > place && expected.is_none_or(|expected| expected == *stored)
             });
             let Some(event) = event else {
                 let words = format!("the event at {} does not follow on what is before it", shown(*position));

@@ -172,7 +172,7 @@ pub(super) fn event(keyring: &Keyring, n: usize) -> Value {
     })
 }
 
-async fn commit(store: &dyn Store, keyring: &Keyring, event: Value) {
+pub(super) async fn commit(store: &dyn Store, keyring: &Keyring, event: Value) {
     let previous = store.head().await.unwrap().mac;
     let event = event.to_string().into_bytes();
     let mac = keyring.audit_mac(&previous, &event);

@@ -4,5 +4,6 @@
 mod chain;
 mod checkpoint;
 mod commands;
+mod foreign;
 mod listing;
 mod retention;

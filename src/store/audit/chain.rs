@@ -104,6 +104,8 @@ pub enum Fault {
     BeyondHead,
     /// The log begins with an import of another life of the namespace.
     OtherEpoch,
+    /// The event was made for another namespace, or another life of this one.
+    Foreign,
     /// The checkpoint is not what retention left here, or events stand before it.
     Checkpoint,
 }
@@ -166,7 +168,7 @@ pub async fn walk(
     let Read { checkpoint, head, entries } = read(store, stand.position, limit).await?;
     let ended = entries.len() < limit;
     let judged = Judged::of(checkpoint.as_deref(), (namespace, keyring), life.epoch);
-    let mut walker = Walker::new(keyring, &entries, stand);
+    let mut walker = Walker::new((namespace, keyring), &entries, stand);
     walker.checkpoint(&judged, from.is_none());
     if from.is_none() {
         walker.beginning(life, &judged);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::UnixMillis;
+use crate::store::Epoch;
 
 /// What happened, by whom, and under which key its MAC was made.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -34,6 +35,12 @@ pub struct AuditEvent {
     pub request_id: Uuid,
     /// Changed fields and the like; never the value of a secret.
     pub metadata: Value,
+    /// The namespace that it was made for; absent from events of versions that did not say.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// The life of that; absent likewise.
+    #[serde(default)]
+    pub epoch: Option<Uuid>,
     /// Id of the KEK that its MAC was made under.
     pub kek: String,
 }
@@ -43,5 +50,13 @@ impl AuditEvent {
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
+    }
+
+    /// Whether it was made for this life of this namespace, as far as it says: under one KEK, the log of one could stand
+    /// in the place of another's.
+    #[must_use]
+    pub fn is_of(&self, namespace: &str, epoch: Epoch) -> bool {
+        self.namespace.as_deref().is_none_or(|made_for| made_for == namespace)
+            && self.epoch.is_none_or(|made_in| made_in == epoch.0)
     }
 }

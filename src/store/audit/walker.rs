@@ -13,6 +13,7 @@ const WINDOW: usize = 64;
 
 /// The check of one piece.
 pub(super) struct Walker<'w> {
+    namespace: &'w str,
     keyring: &'w Keyring,
     entries: &'w [AuditEntry],
     stand: Stand,
@@ -20,8 +21,12 @@ pub(super) struct Walker<'w> {
 }
 
 impl<'w> Walker<'w> {
-    pub(super) fn new(keyring: &'w Keyring, entries: &'w [AuditEntry], stand: Stand) -> Self {
-        Self { keyring, entries, stand, piece: Piece::of(stand.epoch) }
+    pub(super) fn new(
+        (namespace, keyring): (&'w str, &'w Keyring),
+        entries: &'w [AuditEntry],
+        stand: Stand,
+    ) -> Self {
+        Self { namespace, keyring, entries, stand, piece: Piece::of(stand.epoch) }
     }
 
     /// Where it stands.
@@ -98,6 +103,15 @@ impl<'w> Walker<'w> {
             return;
         };
         match self.keyring.audit_mac_with(&event.kek, &before.mac, bytes) {
+            Some(expected) if expected == *mac && !event.is_of(self.namespace, before.epoch) => {
+                let detail = format!(
+                    "{} was made for the namespace {:?} in the epoch {}",
+                    event.action,
+                    event.namespace.unwrap_or_default(),
+                    event.epoch.unwrap_or_default()
+                );
+                self.piece.finds(Fault::Foreign, *position, Some(event.id), detail);
+            }
             Some(expected) if expected == *mac => {
                 self.piece.checked += 1;
                 self.piece.retentions.extend(retention(&event));

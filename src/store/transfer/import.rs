@@ -81,7 +81,7 @@ pub async fn import(
     progress(done, head.records);
 
     let epoch = Epoch(uuid::Builder::from_random_bytes(random()?).into_uuid());
-    let audit = first_event(&head, epoch, keyring, now)?;
+    let audit = first_event(&head, epoch, to, now)?;
     let installed = Installed { records: done, epoch, continues: Epoch(head.epoch), audit };
     store.stage(mark, Staging::Install(installed)).await?;
     Ok(Imported { head, epoch })
@@ -118,6 +118,8 @@ struct FirstEvent<'e> {
     resource_id: Uuid,
     request_id: Uuid,
     metadata: serde_json::Value,
+    namespace: &'e str,
+    epoch: Uuid,
     kek: &'e str,
 }
 
@@ -125,7 +127,7 @@ struct FirstEvent<'e> {
 fn first_event(
     head: &FileHead,
     epoch: Epoch,
-    keyring: &Keyring,
+    Side { namespace, keyring }: Side<'_>,
     now: UnixMillis,
 ) -> Result<AuditLink, TransferError> {
     let event = FirstEvent {
@@ -141,6 +143,8 @@ fn first_event(
             "records": head.records, "sourceNamespace": head.namespace, "sourceEpoch": head.epoch,
             "sourceAuditHead": head.audit_head, "exportedAt": head.exported_at,
         }),
+        namespace,
+        epoch: epoch.0,
         kek: keyring.seal_with(),
     };
     let event = serde_json::to_vec(&event).map_err(std::io::Error::from)?;

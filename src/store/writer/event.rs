@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Actor, Event, Severity, WriteError, Writer};
 use crate::clock::UnixMillis;
-use crate::store::AuditMac;
+use crate::store::{AuditMac, Epoch};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,11 +25,19 @@ struct StoredEvent<'e> {
     resource_id: Uuid,
     request_id: Uuid,
     metadata: &'e serde_json::Value,
+    namespace: &'e str,
+    epoch: Uuid,
     kek: &'e str,
 }
 
 impl Writer {
-    pub(super) fn event<E>(&self, actor: &Actor, event: &Event) -> Result<Vec<u8>, WriteError<E>> {
+    /// Bound to the namespace and its life: the chain of another under the same KEK does not pass for this one.
+    pub(super) fn event<E>(
+        &self,
+        actor: &Actor,
+        event: &Event,
+        epoch: Epoch,
+    ) -> Result<Vec<u8>, WriteError<E>> {
         let stored = StoredEvent {
             id: Uuid::now_v7(),
             at: self.clock.now(),
@@ -41,6 +49,8 @@ impl Writer {
             resource_id: event.resource.id(),
             request_id: actor.request_id,
             metadata: &event.metadata,
+            namespace: self.decoder.namespace(),
+            epoch: epoch.0,
             kek: self.decoder.keyring().seal_with(),
         };
         serde_json::to_vec(&stored).map_err(|error| WriteError::Unavailable(error.to_string()))

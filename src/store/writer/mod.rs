@@ -162,7 +162,7 @@ impl Writer {
             let (mut change, applied) = self.encode(actor, plan.edits, plan.requires)?;
             let written: Vec<Record> = applied.iter().filter_map(Applied::record).cloned().collect();
             complete(&plan.output, &written, &mut change).map_err(WriteError::Refused)?;
-            let event = self.event(actor, &plan.event)?;
+            let event = self.event(actor, &plan.event, head.epoch)?;
             let mac = self.decoder.keyring().audit_mac(&head.mac, &event);
             let link = AuditLink { previous: head.mac, mac, event: Arc::from(event) };
             let audited = Arc::clone(&link.event);
