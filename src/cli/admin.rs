@@ -140,7 +140,7 @@ pub fn run(command: &AdminCommand) -> Exit {
 fn create(args: &CreateArgs) -> Result<(), Exit> {
     let remote = args.ask.remote.connect()?;
     let body = body(&remote, Some(&args.name), Some(args.role), &args.workspaces)?;
-    let made = remote.ask(Method::POST, "/api/admins", Some(&Value::Object(body)))?;
+    let made = remote.ask_once("/api/admins", Some(&Value::Object(body)), None)?;
     shown_once(&args.ask, &made);
     Ok(())
 }
@@ -173,7 +173,7 @@ fn update(args: &UpdateArgs) -> Result<(), Exit> {
 fn rotate(args: &ChangeOneArgs) -> Result<(), Exit> {
     let remote = args.change.ask.remote.connect()?;
     let path = format!("{}/rotate-token", path(&remote, &args.admin)?);
-    let rotated = args.change.ask(&remote, Method::POST, &path, None)?;
+    let rotated = args.change.ask_once(&remote, &path, Map::new())?;
     shown_once(&args.change.ask, &rotated);
     Ok(())
 }

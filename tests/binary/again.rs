@@ -68,6 +68,14 @@ fn each_command_has_a_key_of_its_own_and_only_where_there_is_a_secret_to_lose() 
     let create = ["workspace", "create", "one", "--json"];
     let keys = [0, 1].map(|_| idempotency_key(&answered(&create, &[MADE]).1[0]).unwrap().to_owned());
     assert_ne!(keys[0], keys[1]);
+    let id = "019b76da-a800-7029-b2ea-1d7881aca04e";
+    for shows_a_token in
+        [&["admin", "create", "Ann", "--role", "auditor"][..], &["admin", "rotate-token", id]]
+    {
+        let (_, asked) = answered(shows_a_token, &[BUSY, MADE]);
+        assert_eq!((asked.len(), idempotency_key(&asked[0])), (2, idempotency_key(&asked[1])));
+        assert!(idempotency_key(&asked[0]).is_some(), "{shows_a_token:?}");
+    }
     let (ended, asked) = answered(&["integration", "retire-previous", "one"], &[BUSY]);
     assert_eq!((ended.code, idempotency_key(&asked[0])), (Some(69), None));
 }
