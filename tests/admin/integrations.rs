@@ -82,6 +82,23 @@ async fn every_fault_of_an_integration_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn create_and_rotate_say_what_to_do_at_the_sender_and_nothing_else_does() {
+    let port = Port::open().await;
+    let made = port.integration(json!({ "name": "pd", "type": "pagerduty" })).await;
+    assert!(made.str("setup").contains("PagerDuty"), "{}", made.text);
+    assert_eq!(made.str("url"), "https://hooks.example.com/webhooks/pd");
+    assert!(made.str("warning").contains("this once"), "{}", made.text);
+    let rotated = port.call("POST", "/api/integrations/pd/rotate-secret", None).await;
+    assert_eq!((&rotated.json["setup"], &rotated.json["url"]), (&made.json["setup"], &made.json["url"]));
+    for path in ["/api/integrations", "/api/integrations/pd"] {
+        assert!(!port.get(path).await.text.contains("\"setup\""), "{path}");
+    }
+    let scheme = json!({ "signed": "{body}", "algorithm": "hmac-sha256", "encoding": "hex", "sig": { "header": "X-Acme" } });
+    let own = port.integration(json!({ "name": "own", "scheme": scheme })).await;
+    assert_eq!(own.json["setup"], json!(null));
+}
+
+#[tokio::test]
 async fn both_scheme_and_signature_fields_are_refused() {
     let port = Port::open().await;
     let body = json!({ "name": "x", "scheme": "github", "signatureHeader": "X-Sig" });

@@ -94,6 +94,7 @@ pub(in crate::admin) async fn create(
         let body = Once {
             integration: IntegrationView::of(record, &wanted.scheme, Some(&Use::default()), &state),
             webhook_secret: secret.expose_text().filter(|_| !comes_later),
+            setup: wanted.scheme.spec().setup.as_deref(),
             warning: if comes_later { COMES_LATER } else { SHOWN_ONCE }.to_owned(),
         };
         Answer::created(format!("/api/integrations/{}", key.id), record.meta.revision, body)

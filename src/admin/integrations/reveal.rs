@@ -66,6 +66,7 @@ pub(in crate::admin) async fn reveal(
     let answer = Once {
         integration: IntegrationView::of(record, &before.scheme, used.as_ref(), &state),
         webhook_secret: secret.expose_text(),
+        setup: before.scheme.spec().setup.as_deref(),
         warning: "webhookSecret is shown this once and cannot be read again.".to_owned(),
     };
     Ok(tagged(record.meta.revision, answer))

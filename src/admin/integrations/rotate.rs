@@ -101,6 +101,7 @@ pub(in crate::admin) async fn rotate(
         let body = Once {
             integration: IntegrationView::of(record, &rotated.entry.scheme, used.as_ref(), &state),
             webhook_secret: rotated.secret.expose_text(),
+            setup: rotated.entry.scheme.spec().setup.as_deref(),
             warning: format!("webhookSecret is shown this once and cannot be read again. {note}"),
         };
         Answer::shown(record.meta.revision, body)

@@ -73,6 +73,8 @@ pub(super) struct Once<'r> {
     #[serde(flatten)]
     pub(super) integration: IntegrationView<'r>,
     pub(super) webhook_secret: Option<&'r str>,
+    /// What to do on the sender's side, where its preset says so.
+    pub(super) setup: Option<&'r str>,
     pub(super) warning: String,
 }
 
