@@ -19,10 +19,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{head_of, hook};
+use crate::support::certificates::Authority;
 use crate::support::frames::{self, Frames};
 use crate::support::http::{Call, Connection};
 use crate::support::process::Serve;
 use crate::support::sidecar::until;
+use crate::support::tls::{Client, Session};
 
 const MIB: usize = 1024 * 1024;
 
@@ -255,6 +257,37 @@ fn d05_an_idle_connection_costs_little() {
     let each = after.saturating_sub(before) * 1024 / connections;
     println!("load: {connections} idle connections: {each} bytes each (VmRSS {before} to {after} KiB)");
     assert!(each <= 32 * 1024, "{each} bytes for an idle connection");
+}
+
+#[test]
+fn d05_an_idle_connection_under_tls_costs_little() {
+    let connections = count("COUNTERSIGN_TEST_IDLE", 200).min(2000);
+    let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new("servers"));
+    let pair = authority.vouch("server", &["app.example"]);
+    let certificate = format!("cert_file = '{}', key_file = '{}'", pair.cert.display(), pair.key.display());
+    let toml = format!("[listener.tls]\ncertificates = [{{ {certificate} }}]\n");
+    std::fs::write(dir.path().join("countersign.toml"), toml).unwrap();
+    let sink = Sink::start();
+    let mut command = Serve::command(dir.path(), &sink.url);
+    command.args(["--config", "countersign.toml"]);
+    let serve = Serve::of(command);
+    let client = Client::new(&authority.file(), None);
+    let open = |_| {
+        let mut session = client.open(serve.traffic, "app.example").unwrap();
+        let call = Call::get("/in").header("X-API-Key", "wk_none");
+        assert_eq!(session.exchange(&call).unwrap().status, 401);
+        session
+    };
+    let mut held: Vec<Session> = (0..50).map(open).collect();
+    let before = memory(&serve, "VmRSS");
+    held.extend((0..connections).map(open));
+    let after = memory(&serve, "VmRSS");
+    let each = after.saturating_sub(before) * 1024 / connections;
+    println!(
+        "load: {connections} idle connections under TLS: {each} bytes each (VmRSS {before} to {after} KiB)"
+    );
+    assert!(each <= 80 * 1024, "{each} bytes for an idle connection");
+    assert_eq!((held.len(), sink.bodies.load(SeqCst)), (50 + connections, 0));
 }
 
 #[test]
