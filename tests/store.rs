@@ -257,3 +257,24 @@ async fn a_file_that_is_replaced_by_an_older_copy_does_not_hold_what_came_later(
     let answer = store.follow(later.epoch, later.position, later.mac).await.unwrap();
     assert_eq!(answer, countersign::store::Followed::Gap);
 }
+
+/// A newer version may have added one: it is neither served around nor dropped, because the whole file is one process's.
+#[tokio::test]
+async fn a_record_of_an_unknown_kind_is_a_fault_and_stays() {
+    const RECORDS: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("records");
+    let (_dir, path) = place();
+    let store = open(&path).unwrap();
+    store.init().await.unwrap();
+    commit_ops(&store, [put(workspace(1), 1)]).await;
+    drop(store);
+    let gadget = [9; 17];
+    let database = redb::Database::open(&path).unwrap();
+    let writing = database.begin_write().unwrap();
+    writing.open_table(RECORDS).unwrap().insert(gadget.as_slice(), [0; 40].as_slice()).unwrap();
+    writing.commit().unwrap();
+    drop(database);
+    let store = open(&path).unwrap();
+    let answer = store.snapshot(&mut |_, _| {}).await;
+    assert!(matches!(answer, Err(StoreError::Damaged(_))), "{answer:?}");
+    assert_eq!(store.count().await.unwrap(), 2);
+}

@@ -16,6 +16,7 @@ mod half_open;
 mod imports;
 mod keks;
 mod log;
+mod newer;
 mod outage;
 mod processes;
 mod records;

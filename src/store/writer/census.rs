@@ -2,9 +2,10 @@
 //!
 //! Not a change of anything. Invariants: secrets are found by their stored form wherever they stand in a record, so
 //! that one in a field that this version does not know is counted too; nothing is opened; a record whose MAC does not
-//! hold is damaged, and still counted under the KEK that it names.
+//! hold is damaged, and still counted under the KEK that it names; while there are records of kinds that this version
+//! does not know, no KEK is called unused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Census {
     pub under: BTreeMap<String, Under>,
     /// The KEK of the checkpoint that the audit log begins with.
     pub(super) checkpoint: Option<String>,
+    /// Records of kinds that this version does not know: nobody here can tell what they are under.
+    pub(super) unknown: u64,
     /// Records that cannot be authenticated.
     pub damaged: Vec<RecordKey>,
     /// Intact records of which a part is not under the KEK that seals, and their revisions.
@@ -39,7 +42,9 @@ pub struct Census {
 impl Census {
     /// Ids of these KEKs under which nothing is, but for audit events, which keep theirs.
     pub fn unused<'k>(&self, keks: impl Iterator<Item = &'k str>) -> Vec<String> {
-        let is_used = |id: &str| self.under.contains_key(id) || self.checkpoint.as_deref() == Some(id);
+        let is_used = |id: &str| {
+            self.unknown > 0 || self.under.contains_key(id) || self.checkpoint.as_deref() == Some(id)
+        };
         keks.filter(|id| !is_used(id)).map(str::to_owned).collect()
     }
 
@@ -79,11 +84,23 @@ impl Writer {
     /// # Errors
     /// Where it cannot be read.
     pub async fn census(&self) -> Result<Census, StoreError> {
-        let mut census = Census::default();
+        let (mut census, mut seen) = (Census::default(), BTreeSet::new());
         let (keyring, namespace) = (self.decoder.keyring(), self.decoder.namespace());
-        let sink: RecordSink<'_> =
-            &mut |key: RecordKey, envelope: Arc<[u8]>| census.add(keyring, namespace, key, &envelope);
+        let sink: RecordSink<'_> = &mut |key: RecordKey, envelope: Arc<[u8]>| {
+            if seen.insert(key) {
+                census.add(keyring, namespace, key, &envelope);
+            }
+        };
         self.store.snapshot(sink).await?;
+        // One that was made meanwhile counts as unknown as well: until the next reading, no KEK is unused then.
+        census.unknown = self.store.count().await?.saturating_sub(seen.len() as u64);
+        if census.unknown > 0 {
+            let records = census.unknown;
+            tracing::warn!(
+                records,
+                "records of kinds that this version does not know are not re-sealed; use the newer one"
+            );
+        }
         census.damaged.sort_unstable();
         let (checkpoint, _) = self.checkpoint().await?;
         census.checkpoint = checkpoint.checkpoint().map(|checkpoint| checkpoint.kek.clone());
