@@ -241,22 +241,6 @@ impl ForwardBody {
         }
     }
 
-    /// Takes back what was read from it last, to be read anew. False: it is gone.
-    #[must_use]
-    pub fn put_back(&mut self, chunks: Vec<Bytes>) -> bool {
-        match self {
-            Self::Buffered(buffered) => {
-                for chunk in chunks.into_iter().rev() {
-                    let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-                    buffered.length = buffered.length.saturating_add(bytes);
-                    buffered.chunks.push_front(chunk);
-                }
-                true
-            }
-            Self::Empty | Self::Streamed(_) => chunks.is_empty(),
-        }
-    }
-
     /// Where to see that it moves; `None` where all of it is here already.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {

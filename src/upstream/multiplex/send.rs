@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body::Body;
 
 use super::line::{Line, Seat};
-use super::upload::{Upload, Uploading};
+use super::upload::{Upload, Uploading, Whole};
 use super::{ConnectError, Multiplex};
 use crate::proxy::body::{BodyFault, ForwardBody};
 use crate::upstream::body::PooledBody;
@@ -77,8 +77,9 @@ impl Multiplex {
         mut seat: Seat,
         request: Request<ForwardBody>,
     ) -> Result<Response<PooledBody<ForwardBody>>, Fault> {
-        let (parts, mut body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let has_body = !body.is_end_stream();
+        let mut body = Whole::from(body);
         let (mut unsent, mut again) = (MOST_UNSENT, true);
         loop {
             let (uploading, upload) = Upload::new(body);
@@ -86,6 +87,7 @@ impl Multiplex {
             let (fate, error) = match exchange(&seat, parts.clone(), uploading).await {
                 Ok(answer) => {
                     seat.line().prove();
+                    upload.iter().for_each(Upload::settle);
                     return Ok(answer.map(|body| PooledBody::among(body, seat)));
                 }
                 Err(failed) => failed,
@@ -104,7 +106,7 @@ impl Multiplex {
             };
             let whole = match &upload {
                 Some(upload) => upload.take_back(),
-                None => Some(ForwardBody::Empty),
+                None => Some(Whole::from(ForwardBody::Empty)),
             };
             let (true, Some(whole), Some(place)) = (may, whole, seat.into_place()) else {
                 return Err(Fault::Exchange(error));

@@ -4,6 +4,7 @@
 //! over in part and cannot be had again is never given back; a body whose exchange is over is not read on, and its
 //! stream is reset with CANCEL (RFC 9113 §7), which says nothing of a fault.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,9 +16,9 @@ use parking_lot::Mutex;
 
 use crate::proxy::body::{BodyFault, ForwardBody};
 
-/// A buffered body of no more bytes than this can be had again until its answer has begun. Most bodies of senders are
-/// smaller; a larger one's room is given back as soon as it was handed over.
-const KEPT: u64 = 64 * 1024;
+/// Bytes of a body that are kept until its answer has begun, so that it can be sent again. Most bodies of senders are
+/// smaller; of a larger one nothing is kept beyond that, and a buffered one's room is given back once it was handed over.
+const KEPT: usize = 64 * 1024;
 
 /// One body, for whoever waits for the answer.
 #[derive(Debug, Clone)]
@@ -27,11 +28,9 @@ pub(super) struct Upload(Arc<Mutex<State>>);
 struct State {
     /// `None` once it was taken back, or handed over and not kept.
     body: Option<ForwardBody>,
-    keeps: bool,
-    /// What was handed over, where it is kept.
-    handed: Vec<Bytes>,
-    /// Whether something was handed over that is not.
-    spent: bool,
+    /// What was read from it before, and comes first.
+    again: VecDeque<Bytes>,
+    handed: Handed,
     whole: bool,
     over: bool,
     fault: Option<BodyFault>,
@@ -40,16 +39,17 @@ struct State {
 
 impl Upload {
     /// The body for hyper, and the hold on it; there is none where there is no body, which costs no allocation.
-    pub(super) fn new(body: ForwardBody) -> (Uploading, Option<Self>) {
-        if body.is_end_stream() {
+    pub(super) fn new(Whole { body, again }: Whole) -> (Uploading, Option<Self>) {
+        if body.is_end_stream() && again.is_empty() {
             return (Uploading(None), None);
         }
-        let keeps = body.held() > 0 && body.held() <= KEPT;
+        // What would not be kept to its end need not be kept at all.
+        let is_large = body.size_hint().lower() > u64::try_from(KEPT).unwrap_or(u64::MAX);
+        let kept = Handed::Kept { chunks: VecDeque::new(), length: 0 };
         let state = State {
             body: Some(body),
-            keeps,
-            handed: Vec::new(),
-            spent: false,
+            again,
+            handed: if is_large { Handed::Spent } else { kept },
             whole: false,
             over: false,
             fault: None,
@@ -65,14 +65,21 @@ impl Upload {
     }
 
     /// All of the body, unless a part of it is gone.
-    pub(super) fn take_back(&self) -> Option<ForwardBody> {
+    pub(super) fn take_back(&self) -> Option<Whole> {
         let mut state = self.0.lock();
-        if state.spent || state.fault.is_some() {
-            return None;
+        let Handed::Kept { chunks, .. } = &mut state.handed else { return None };
+        let mut again = std::mem::take(chunks);
+        again.append(&mut state.again);
+        Some(Whole { body: state.body.take()?, again })
+    }
+
+    /// The answer has begun: it will not be sent again.
+    pub(super) fn settle(&self) {
+        let mut state = self.0.lock();
+        state.handed = Handed::Spent;
+        if state.whole {
+            state.body = None;
         }
-        let handed = std::mem::take(&mut state.handed);
-        let mut body = state.body.take()?;
-        body.put_back(handed).then_some(body)
     }
 
     /// Nobody needs the rest.
@@ -92,6 +99,11 @@ impl State {
             return Poll::Ready(Some(Err(Reason::CANCEL.into())));
         }
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        if let Some(chunk) = self.again.pop_front() {
+            self.handed.note(&chunk);
+            self.whole = self.again.is_empty() && body.is_end_stream();
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
         let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
             self.waker = Some(cx.waker().clone());
             return Poll::Pending;
@@ -100,8 +112,8 @@ impl State {
         let frame = match frame {
             Some(Ok(frame)) => {
                 match frame.data_ref() {
-                    Some(chunk) if self.keeps => self.handed.push(chunk.clone()),
-                    _ => self.spent = true,
+                    Some(chunk) => self.handed.note(chunk),
+                    None => self.handed = Handed::Spent,
                 }
                 Some(Ok(frame))
             }
@@ -111,10 +123,43 @@ impl State {
             }
             None => None,
         };
-        if self.whole && self.spent {
+        if self.whole && matches!(self.handed, Handed::Spent) {
             self.body = None;
         }
         Poll::Ready(frame)
+    }
+}
+
+/// What was handed over.
+#[derive(Debug)]
+enum Handed {
+    /// All of it.
+    Kept { chunks: VecDeque<Bytes>, length: usize },
+    /// More than is kept.
+    Spent,
+}
+
+impl Handed {
+    fn note(&mut self, chunk: &Bytes) {
+        if let Self::Kept { chunks, length } = self {
+            *length = length.saturating_add(chunk.len());
+            chunks.push_back(chunk.clone());
+            if *length > KEPT {
+                *self = Self::Spent;
+            }
+        }
+    }
+}
+
+/// A body that can be sent from its beginning.
+pub(super) struct Whole {
+    body: ForwardBody,
+    again: VecDeque<Bytes>,
+}
+
+impl From<ForwardBody> for Whole {
+    fn from(body: ForwardBody) -> Self {
+        Self { body, again: VecDeque::new() }
     }
 }
 
@@ -139,15 +184,15 @@ impl Body for Uploading {
     fn is_end_stream(&self) -> bool {
         self.0.as_ref().is_none_or(|upload| {
             let state = upload.0.lock();
-            !state.over && state.body.as_ref().is_none_or(Body::is_end_stream)
+            !state.over && state.again.is_empty() && state.body.as_ref().is_none_or(Body::is_end_stream)
         })
     }
 
     fn size_hint(&self) -> SizeHint {
-        let nothing = SizeHint::with_exact(0);
         match &self.0 {
-            Some(upload) => upload.0.lock().body.as_ref().map_or(nothing, Body::size_hint),
-            None => nothing,
+            // The head says what it says; this is for nothing else.
+            Some(_) => SizeHint::new(),
+            None => SizeHint::with_exact(0),
         }
     }
 }

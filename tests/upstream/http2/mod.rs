@@ -5,6 +5,7 @@ mod connections;
 mod faults;
 mod grpc;
 mod heads;
+mod real_peer;
 mod tls;
 
 use std::net::{TcpListener, TcpStream};
