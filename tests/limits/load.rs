@@ -349,7 +349,10 @@ fn d13_answers_that_no_window_is_opened_for_cost_little_and_are_reset() {
     let streams = count("COUNTERSIGN_TEST_STREAMS", 100);
     let dir = tempfile::tempdir().unwrap();
     let sink = Sink::answering(&ANSWER);
-    let (serve, _) = serve(dir.path(), &sink, &[("COUNTERSIGN_LIMITS__SEND_TIMEOUT", "3s")]);
+    let most = (streams + 100).to_string();
+    let options =
+        [("COUNTERSIGN_LIMITS__SEND_TIMEOUT", "3s"), ("COUNTERSIGN_UPSTREAM__CONNECTIONS", most.as_str())];
+    let (serve, _) = serve(dir.path(), &sink, &options);
     let key = serve.key(&serve.workspace("tenant"), "key");
     let fields = frames::request("GET", "/in", &[("x-api-key", &key.api_key)]);
     let open = |amount: usize| {
