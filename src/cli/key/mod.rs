@@ -99,21 +99,38 @@ pub struct CreateArgs {
     /// How it signs: workspace (the default), or signed-request (recommended: covers time, method and target too).
     #[arg(long, value_name = "SCHEME")]
     pub scheme: Option<String>,
-    /// When it ends by itself, such as 2027-01-31T00:00:00Z. Default: never.
-    #[arg(long, value_name = "TIME")]
-    pub expires_at: Option<String>,
-    /// An address or range that may use it, such as 10.0.0.0/8. Repeatable. Default: any.
-    #[arg(long = "cidr", value_name = "CIDR")]
-    pub cidrs: Vec<String>,
-    /// Name of a configured route that it is good for. Repeatable. Default: all.
-    #[arg(long = "route", value_name = "NAME")]
-    pub routes: Vec<String>,
+    /// What it is good for.
+    #[command(flatten)]
+    pub bounds: BoundArgs,
     /// Try its signatures only when X-Webhook-Key-Id names it.
     #[arg(long)]
     pub require_key_id: bool,
     /// Whom to ask, and how to answer.
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+/// Until when, from where and for what a key is good.
+#[derive(Debug, Clone, Args)]
+pub struct BoundArgs {
+    /// When it ends by itself, such as 2027-01-31T00:00:00Z. Default: never.
+    #[arg(long, value_name = "TIME")]
+    pub expires_at: Option<String>,
+    /// An address or range that may use it, such as 10.0.0.0/8. Repeatable: all that may. Default: any.
+    #[arg(long = "cidr", value_name = "CIDR")]
+    pub cidrs: Vec<String>,
+    /// Name of a configured route that it is good for. Repeatable: all that it is good for. Default: every one.
+    #[arg(long = "route", value_name = "NAME")]
+    pub routes: Vec<String>,
+}
+
+impl BoundArgs {
+    /// Puts those that were given into a body.
+    fn add(&self, body: &mut Map<String, Value>) {
+        set(body, "expiresAt", self.expires_at.as_deref());
+        set(body, "allowedCidrs", many(&self.cidrs));
+        set(body, "routes", many(&self.routes));
+    }
 }
 
 /// `key list`.
@@ -211,9 +228,7 @@ fn create(args: &CreateArgs) -> Result<(), Exit> {
     let mut body = Map::new();
     set(&mut body, "name", Some(args.name.as_str()));
     set(&mut body, "scheme", args.scheme.as_deref());
-    set(&mut body, "expiresAt", args.expires_at.as_deref());
-    set(&mut body, "allowedCidrs", many(&args.cidrs));
-    set(&mut body, "routes", many(&args.routes));
+    args.bounds.add(&mut body);
     set(&mut body, "requireKeyId", args.require_key_id.then_some(true));
     let made = remote.ask_once(&keys_of(&workspace), Some(&Value::Object(body)), None)?;
     shown_once(&args.ask, &made);

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::{CHANGED, KeyArgs};
-use crate::cli::records::{ChangeArgs, cleared, many, print, set, show};
+use super::{BoundArgs, CHANGED, KeyArgs};
+use crate::cli::records::{ChangeArgs, cleared, print, set, show};
 use crate::cli::{Exit, complain};
 
 pub(super) const EXAMPLES: &str = "\
@@ -33,15 +33,9 @@ pub struct UpdateArgs {
     /// Whether it is let in: true or false. `disable` and `enable` say the same.
     #[arg(long, value_name = "BOOL")]
     pub active: Option<bool>,
-    /// When it ends by itself, such as 2027-01-31T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub expires_at: Option<String>,
-    /// An address or range that may use it; those that are given are all from now on. Repeatable.
-    #[arg(long = "cidr", value_name = "CIDR")]
-    pub cidrs: Vec<String>,
-    /// Name of a configured route that it is good for; those that are given are all from now on. Repeatable.
-    #[arg(long = "route", value_name = "NAME")]
-    pub routes: Vec<String>,
+    /// What it is good for from now on.
+    #[command(flatten)]
+    pub bounds: BoundArgs,
     /// Whether its signatures are tried only when X-Webhook-Key-Id names it: true or false.
     #[arg(long, value_name = "BOOL")]
     pub require_key_id: Option<bool>,
@@ -81,9 +75,7 @@ pub(super) fn update(args: &UpdateArgs) -> Result<(), Exit> {
     set(&mut body, "name", args.renamed.as_deref());
     set(&mut body, "scheme", args.scheme.as_deref());
     set(&mut body, "isActive", args.active);
-    set(&mut body, "expiresAt", args.expires_at.as_deref());
-    set(&mut body, "allowedCidrs", many(&args.cidrs));
-    set(&mut body, "routes", many(&args.routes));
+    args.bounds.add(&mut body);
     set(&mut body, "requireKeyId", args.require_key_id);
     cleared(&mut body, args.clear.iter().map(|what| what.field()))?;
     if body.is_empty() {
