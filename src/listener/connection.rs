@@ -149,7 +149,7 @@ async fn run_secure<H: Handler>(
 }
 
 /// Speaks HTTP until the connection closes: `agreed`, or what the first bytes say.
-async fn converse<S: Transport, H: Handler>(
+pub(super) async fn converse<S: Transport, H: Handler>(
     mut stream: S,
     agreed: Option<Protocol>,
     peer: Peer,

@@ -19,6 +19,8 @@ mod shared;
 mod sniff;
 mod stalls;
 mod takeover;
+#[cfg(test)]
+mod tests;
 mod tuning;
 mod waiting;
 

@@ -1,0 +1,163 @@
+//! What only time tells apart, over a pipe in memory and on a clock that stands still while anybody has something to do:
+//! a client that leaves, and one that has only said all that it has to say.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use hyper::body::Incoming;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::connection::converse;
+use super::secure::Transport;
+use super::{Handler, ListenerSettings, LiveTuning, Peer, Shared, Waiting};
+
+const MS: std::time::Duration = std::time::Duration::from_millis(1);
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: app\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n";
+
+impl Transport for DuplexStream {}
+
+/// An answer in the making; closed once nobody wants it any more.
+type Answer = oneshot::Sender<Response<Parts>>;
+
+/// A body of what is sent into it, to its end.
+struct Parts(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|part| part.map(|part| Ok(Frame::data(part))))
+    }
+}
+
+/// Passes each request to the test, and waits for what it answers.
+#[derive(Clone)]
+struct Slow(mpsc::Sender<Answer>);
+
+impl Handler for Slow {
+    type Body = Parts;
+
+    async fn handle(&self, _: Request<Incoming>, _: Peer, waiting: Waiting<'_>) -> Response<Parts> {
+        waiting.is_long();
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).await.unwrap();
+        answered.await.unwrap()
+    }
+}
+
+/// A client that has sent a request, and the answers that are asked for.
+async fn asked() -> (DuplexStream, mpsc::Receiver<Answer>) {
+    let (mut client, stream) = tokio::io::duplex(64 * 1024);
+    let (pass, asked) = mpsc::channel(1);
+    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
+    let peer = Peer { address: ([192, 0, 2, 1], 40_000).into(), tls: None };
+    tokio::spawn(converse(stream, None, peer, shared, Slow(pass)));
+    client.write_all(GET).await.unwrap();
+    (client, asked)
+}
+
+/// An answer, and where its body comes from.
+fn answer() -> (Response<Parts>, mpsc::Sender<Bytes>) {
+    let (parts, body) = mpsc::channel(1);
+    (Response::new(Parts(body)), parts)
+}
+
+async fn says(client: &mut DuplexStream, wanted: &[u8]) {
+    let mut read = vec![0; wanted.len()];
+    client.read_exact(&mut read).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&read), String::from_utf8_lossy(wanted));
+}
+
+/// The rest of an answer's head.
+async fn head(client: &mut DuplexStream) {
+    says(client, OK).await;
+    let mut last = [0; 4];
+    while last != *b"\r\n\r\n" {
+        last.rotate_left(1);
+        last[3] = client.read_u8().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h24_a_client_that_ends_its_side_with_its_request_gets_its_answer_however_long_it_takes() {
+    for after in [0, 99] {
+        let (mut client, mut asked) = asked().await;
+        let wanted = asked.recv().await.unwrap();
+        sleep(after * MS).await;
+        client.shutdown().await.unwrap();
+        sleep(20_000 * MS).await;
+        assert!(!wanted.is_closed(), "{after} ms");
+        let (response, parts) = answer();
+        assert!(wanted.send(response).is_ok());
+        head(&mut client).await;
+        for part in [b"one", b"two"] {
+            sleep(5000 * MS).await;
+            parts.send(Bytes::from_static(part)).await.unwrap();
+            says(&mut client, &[b"3\r\n", &part[..], b"\r\n"].concat()).await;
+        }
+        drop(parts);
+        says(&mut client, b"0\r\n\r\n").await;
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_before_the_answer_ends_the_request_at_once() {
+    let (client, mut asked) = asked().await;
+    let mut wanted = asked.recv().await.unwrap();
+    sleep(101 * MS).await;
+    drop(client);
+    let left = tokio::time::Instant::now();
+    timeout(20_000 * MS, wanted.closed()).await.unwrap();
+    assert_eq!(left.elapsed().as_nanos(), 0);
+    assert!(asked.recv().await.is_none(), "its connection is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_a_stream_ends_it_even_while_nothing_is_sent() {
+    let (mut client, mut asked) = asked().await;
+    let wanted = asked.recv().await.unwrap();
+    let (response, parts) = answer();
+    assert!(wanted.send(response).is_ok());
+    parts.send(Bytes::from_static(b"data: 1\n\n")).await.unwrap();
+    head(&mut client).await;
+    says(&mut client, b"9\r\ndata: 1\n\n\r\n").await;
+    sleep(101 * MS).await;
+    drop(client);
+    let left = tokio::time::Instant::now();
+    timeout(20_000 * MS, parts.closed()).await.unwrap();
+    assert_eq!(left.elapsed().as_nanos(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_pipelines_while_it_waits_is_answered_in_turn() {
+    let (mut client, mut asked) = asked().await;
+    let first = asked.recv().await.unwrap();
+    sleep(300 * MS).await;
+    client.write_all(GET).await.unwrap();
+    sleep(300 * MS).await;
+    assert!(asked.try_recv().is_err(), "one at a time");
+    assert!(!first.is_closed());
+    for wanted in [Some(first), None] {
+        let wanted = match wanted {
+            Some(wanted) => wanted,
+            None => asked.recv().await.unwrap(),
+        };
+        let (response, parts) = answer();
+        drop(parts);
+        assert!(wanted.send(response).is_ok());
+        head(&mut client).await;
+        says(&mut client, b"0\r\n\r\n").await;
+    }
+}
