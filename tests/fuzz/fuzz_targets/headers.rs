@@ -29,8 +29,8 @@ fuzz_target!(|data: &[u8]| {
     strip_request(&mut left, &[HeaderName::from_static("x-sig")]);
     for name in left.keys() {
         let folded = folded(name.as_str());
-        assert!(!folded.starts_with("countersign-") && !folded.starts_with("x-forwarded"), "{name}");
-        let gone = ["forwarded", "x-real-ip", "x-api-key", "x-workspace-id", "x-webhook-key-id", "x-sig", "connection"];
+        assert!(!folded.starts_with("countersign-") && !folded.starts_with("x-forwarded-"), "{name}");
+        let gone = ["forwarded", "x-forwarded", "x-real-ip", "x-api-key", "x-workspace-id", "x-webhook-key-id", "x-sig", "connection"];
         assert!(!gone.contains(&folded.as_str()), "{name}");
         assert!(folded != "transfer-encoding" && (folded != "content-length" || name == "content-length"), "{name}");
         assert_eq!(
