@@ -1,7 +1,7 @@
 //! Retention of the audit log: removes what is older than it is to be kept, and leaves a signed checkpoint.
 //!
 //! Not the check of what is left (`audit/chain.rs`). Off unless `audit.keep` is set, and of a process with an admin port
-//! only. Invariants: an event goes only with every event before it, at most [`BATCH`] in one commit, which writes the
+//! only. Invariants: an event goes only with every event before it, at most `BATCH` in one commit, which writes the
 //! checkpoint and an event of its own in the same atomic step and counts only where the checkpoint is still the one that
 //! was read: of several sidecars one removes, and the others find it done; what does not follow on what is before it is
 //! never removed, because it is evidence; the last event stays.
