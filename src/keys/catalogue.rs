@@ -3,14 +3,14 @@
 //! Not what requests read (`indexes.rs`). Invariants: those of the mirror; a rebuild decides for each record by
 //! `loss.rs` alone which form stands.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::decode::{Damaged, Decoded};
 use super::history::{History, Mark};
 use super::loss::{Loss, Restoration, Stands, judge};
 use super::record::RecordKey;
 use super::removed::{Removed, Why};
-use crate::store::{AuditMac, Head};
+use crate::store::{AuditMac, Head, Position};
 
 /// Everything by id: what the admin port lists and what the writer plans with.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Catalogue {
     /// What the store holds in an older form than is known, or not at all.
     pub(super) lost: BTreeMap<RecordKey, Loss>,
     pub(super) applied: Option<Head>,
+    /// Records that were revoked while a key set is read, as the log said, with the place of it.
+    pub(super) since: HashMap<RecordKey, Position>,
     pub(super) history: Option<History>,
 }
 
@@ -70,6 +72,9 @@ impl Catalogue {
             (None, Some(loss)) => Some(loss.stored.unwrap_or(0)),
             (None, None) => None,
         };
+        // What is known of these stands, and nothing is lost.
+        let since = self.changed_behind(head.position);
+        let is_newer = |key: &RecordKey| since.contains(key) && before(key).is_none();
         let mut known = std::mem::take(&mut self.records);
         let mut kept = Vec::new();
         // Sorted and made whole at the end: its nodes are full then.
@@ -81,6 +86,9 @@ impl Catalogue {
                 // A damaged form opens nothing, and may not say its revision: its callers are not to get 401.
                 && !(why == Why::Left && matches!(stored, Decoded::Damaged(_)))
             {
+                if is_newer(&key) {
+                    continue;
+                }
                 kept.push(key);
                 if why == Why::Deleted {
                     self.lost.insert(key, Loss::of(&stored));
@@ -92,6 +100,10 @@ impl Catalogue {
                 .map_or(Stands::Stored, |ours| judge(ours, &stored, before(&key).unwrap_or(u64::MAX)));
             match ours {
                 Some(ours) if stands == Stands::Known => {
+                    if is_newer(&key) {
+                        fresh.push((key, ours));
+                        continue;
+                    }
                     kept.push(key);
                     if !matches!(ours, Decoded::Damaged(_)) {
                         self.lost.insert(key, Loss::of(&stored));
@@ -108,6 +120,10 @@ impl Catalogue {
             }
         }
         for (key, ours) in known {
+            if is_newer(&key) {
+                fresh.push((key, ours));
+                continue;
+            }
             // Made in what the store has lost, and not deleted in what it has had since.
             let lost = changed.get(&key) == Some(&0) && !deleted.contains_key(&key);
             if lost && !matches!(ours, Decoded::Damaged(_)) {
@@ -119,6 +135,13 @@ impl Catalogue {
         self.records = fresh.into_iter().collect();
         self.applied = Some(head);
         kept
+    }
+
+    /// Records that were changed while a key set was read that is of this place, as the log will say.
+    fn changed_behind(&mut self, place: Position) -> HashSet<RecordKey> {
+        let own = self.history.as_ref().map(|history| history.changed_behind(place));
+        let revoked = std::mem::take(&mut self.since).into_iter().filter(|(_, at)| *at > place);
+        own.into_iter().flatten().chain(revoked.map(|(key, _)| key)).collect()
     }
 
     /// Brings the history to `head`. Gives the records whose latest changes the store has lost, each with the

@@ -5,7 +5,7 @@
 //! is remembered from the moment it was acknowledged, seen in the log or not; memory is bounded by
 //! `REMEMBERED`, and what is forgotten is taken for certain, never for lost.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::record::RecordKey;
 use crate::store::{AuditMac, Head, Position};
@@ -69,6 +69,12 @@ impl History {
         if self.applied.back().is_none_or(|last| last.position < mark.position) {
             self.ahead.push(mark);
         }
+    }
+
+    /// Records that this process changed behind this place.
+    pub(super) fn changed_behind(&self, place: Position) -> HashSet<RecordKey> {
+        let later = self.ahead.iter().filter(|mark| mark.position > place);
+        later.flat_map(|mark| mark.touched.iter().map(|(key, _)| *key)).collect()
     }
 
     /// Commits of this process that the log has not brought yet.

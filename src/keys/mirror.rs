@@ -144,6 +144,16 @@ impl Mirror {
         }
     }
 
+    /// Applies a revocation that the log says at `place`, before a key set that is being read has come so far: a record
+    /// that is switched off, or the revision of a removal.
+    pub fn revoke(&self, key: RecordKey, place: Position, revoked: Result<Decoded, u64>) {
+        match revoked {
+            Ok(switched_off) => self.put(key, switched_off),
+            Err(revision) => self.remove(key, revision),
+        }
+        self.catalogue.lock().since.insert(key, place);
+    }
+
     /// Whether there is such a record, usable or not.
     #[must_use]
     pub fn is_held(&self, key: RecordKey) -> bool {

@@ -20,6 +20,7 @@ pub mod ring;
 pub mod scope;
 pub mod sync;
 
+mod aside;
 mod catalogue;
 mod claims;
 mod decoded;

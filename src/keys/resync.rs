@@ -23,7 +23,7 @@ const NAMED: usize = 20;
 
 /// Changes in the log from before a key set was read that are remembered with it: a failover just after that loses
 /// some of them. Counted in records, since one entry of a bulk change may hold hundreds.
-const RECALLED: usize = 1000;
+pub(super) const RECALLED: usize = 1000;
 
 /// Why the keys cannot be brought up to date now.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,12 @@ impl Sync {
             Judged::Outside { revision } if mirror.is_held(key) => left.push((key, revision)),
             Judged::Outside { .. } => {}
         };
-        let head = self.store.snapshot(&mut sink).await?;
+        let log_end = self.revoke_past(found).await;
+        let head = tokio::select! {
+            biased;
+            head = self.store.snapshot(&mut sink) => head?,
+            never = self.revoke_meanwhile(log_end) => match never {},
+        };
         self.identify(&mut records).await?;
         // Asked again at the end: a namespace may be replaced while it is read, and its records be of two.
         for epoch in [head.epoch, self.store.life().await?.epoch] {

@@ -1,6 +1,7 @@
 //! What the mirror and the ring promise, on records made here.
 
 mod again;
+mod aside;
 mod damaged;
 mod mass;
 mod reseal;

@@ -9,7 +9,7 @@ use countersign::store::{AuditMac, Epoch, Position};
 
 use super::{HEAD, World, id};
 
-fn key(n: u128) -> RecordKey {
+pub(super) fn key(n: u128) -> RecordKey {
     RecordKey { kind: Kind::WebhookKey, id: id(n) }
 }
 

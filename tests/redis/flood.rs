@@ -16,8 +16,8 @@ use crate::support::upstream::Upstream;
 
 use super::processes::command;
 
-/// What is promised of a sidecar that lost its place in the change log: the default of keys.max_stale.
-const BOUND: Duration = Duration::from_secs(30);
+/// The goal is 100 ms for 99 of 100; this is the debug build, beside a flood and a reading that use both cores.
+const BOUND: Duration = Duration::from_secs(5);
 /// For a large key set on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Keys to revoke.

@@ -3,6 +3,7 @@
 //! One server for everything that only reads and writes, a namespace per test; a server of its own where one
 //! is killed, stopped, flushed or configured. All waits are deadlines.
 
+mod aside;
 mod captures;
 mod changes;
 mod chaos;
