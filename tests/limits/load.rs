@@ -261,7 +261,8 @@ fn d05_an_idle_connection_costs_little() {
 
 #[test]
 fn d05_an_idle_connection_under_tls_costs_little() {
-    let connections = count("COUNTERSIGN_TEST_IDLE", 200).min(2000);
+    // All are of one address, which may have 2,000, those from before the measuring included.
+    let connections = count("COUNTERSIGN_TEST_IDLE", 200).min(1950);
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new("servers"));
     let pair = authority.vouch("server", &["app.example"]);
     let certificate = format!("cert_file = '{}', key_file = '{}'", pair.cert.display(), pair.key.display());
