@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::tempdir;
 
+use crate::support::nginx;
 use crate::support::process::{Process, Serve, tool, tool_command};
 use crate::support::sidecar::until;
 
@@ -56,38 +57,22 @@ struct Nginx {
 
 impl Nginx {
     fn start(dir: &Path) -> Self {
-        // An address of loopback that is this test's alone, and a port below those that the system hands out.
-        let [a, b, c, ..] = uuid::Uuid::new_v4().into_bytes();
-        let address = format!("127.{}.{}.{}:18080", a | 1, b, c | 1);
         let log = dir.join("access.log");
-        let config = format!(
-            r#"
-            daemon off;
-            master_process off;
-            pid nginx.pid;
-            error_log stderr;
-            events {{}}
-            http {{
-                log_format received '$request_method $request_uri $status $content_length '
+        let (process, address) = nginx::start(dir, |address| {
+            format!(
+                r#"log_format received '$request_method $request_uri $status $content_length '
                     'verified=$http_countersign_verified integration=$http_countersign_integration '
                     'scheme=$http_countersign_scheme signature=$http_x_hub_signature_256 '
                     'event=$http_x_github_event';
                 access_log {log} received;
                 client_max_body_size 0;
-                client_body_temp_path tmp-body; proxy_temp_path tmp-proxy; fastcgi_temp_path tmp-fastcgi;
-                uwsgi_temp_path tmp-uwsgi; scgi_temp_path tmp-scgi;
                 server {{
                     listen {address};
                     location / {{ return 200 "from nginx\n"; }}
-                }}
-            }}"#,
-            log = log.display(),
-        );
-        std::fs::write(dir.join("nginx.conf"), config).unwrap();
-        let prefix = dir.display().to_string();
-        let args = ["-p", &prefix, "-c", "nginx.conf", "-e", "stderr"];
-        let mut process = Process::start(tool_command(&tool("nginx"), dir, &args));
-        process.wait_for("nginx answers", |_, _| std::net::TcpStream::connect(&address).ok());
+                }}"#,
+                log = log.display(),
+            )
+        });
         Self { _process: process, url: format!("http://{address}"), log }
     }
 

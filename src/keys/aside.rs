@@ -57,16 +57,20 @@ impl Sync {
     fn revoke(&self, entry: &LogEntry) {
         let mirror = self.ring.mirror();
         for change in &entry.changes {
-            match change {
-                Logged::Put { key, envelope } => {
-                    if let Judged::Inside(decoded) = self.decoder.decode(*key, envelope)
-                        && decoded.is_switched_off()
-                    {
-                        mirror.revoke(*key, entry.position, Ok(decoded));
+            let key = match change {
+                Logged::Put { key, envelope } => match self.decoder.decode(*key, envelope) {
+                    Judged::Inside(decoded) if decoded.is_switched_off() => {
+                        mirror.put(*key, decoded);
+                        *key
                     }
+                    Judged::Inside(_) | Judged::Outside { .. } => continue,
+                },
+                Logged::Deleted { key, revision } => {
+                    mirror.remove(*key, *revision);
+                    *key
                 }
-                Logged::Deleted { key, revision } => mirror.revoke(*key, entry.position, Err(*revision)),
-            }
+            };
+            mirror.mark_ahead(key, entry.position);
         }
     }
 }

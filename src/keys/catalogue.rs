@@ -21,7 +21,7 @@ pub(super) struct Catalogue {
     /// What the store holds in an older form than is known, or not at all.
     pub(super) lost: BTreeMap<RecordKey, Loss>,
     pub(super) applied: Option<Head>,
-    /// Records that were revoked while a key set is read, as the log said, with the place of it.
+    /// Records that were revoked while a key set is read, each with its place in the log.
     pub(super) since: HashMap<RecordKey, Position>,
     pub(super) history: Option<History>,
 }

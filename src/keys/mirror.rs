@@ -144,13 +144,9 @@ impl Mirror {
         }
     }
 
-    /// Applies a revocation that the log says at `place`, before a key set that is being read has come so far: a record
-    /// that is switched off, or the revision of a removal.
-    pub fn revoke(&self, key: RecordKey, place: Position, revoked: Result<Decoded, u64>) {
-        match revoked {
-            Ok(switched_off) => self.put(key, switched_off),
-            Err(revision) => self.remove(key, revision),
-        }
+    /// Notes that what was just applied to this record stands in the log at `place`, which a key set that is being read
+    /// may not have come to.
+    pub fn mark_ahead(&self, key: RecordKey, place: Position) {
         self.catalogue.lock().since.insert(key, place);
     }
 

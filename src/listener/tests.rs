@@ -27,7 +27,8 @@ impl Transport for DuplexStream {}
 type Answer = oneshot::Sender<Response<Parts>>;
 
 /// A body of what is sent into it, to its end.
-struct Parts(mpsc::Receiver<Bytes>);
+#[derive(Debug)]
+pub(super) struct Parts(pub(super) mpsc::UnboundedReceiver<Bytes>);
 
 impl http_body::Body for Parts {
     type Data = Bytes;
@@ -68,8 +69,8 @@ async fn asked() -> (DuplexStream, mpsc::Receiver<Answer>) {
 }
 
 /// An answer, and where its body comes from.
-fn answer() -> (Response<Parts>, mpsc::Sender<Bytes>) {
-    let (parts, body) = mpsc::channel(1);
+fn answer() -> (Response<Parts>, mpsc::UnboundedSender<Bytes>) {
+    let (parts, body) = mpsc::unbounded_channel();
     (Response::new(Parts(body)), parts)
 }
 
@@ -103,7 +104,7 @@ async fn h24_a_client_that_ends_its_side_with_its_request_gets_its_answer_howeve
         head(&mut client).await;
         for part in [b"one", b"two"] {
             sleep(5000 * MS).await;
-            parts.send(Bytes::from_static(part)).await.unwrap();
+            parts.send(Bytes::from_static(part)).unwrap();
             says(&mut client, &[b"3\r\n", &part[..], b"\r\n"].concat()).await;
         }
         drop(parts);
@@ -130,7 +131,7 @@ async fn a_client_that_leaves_a_stream_ends_it_even_while_nothing_is_sent() {
     let wanted = asked.recv().await.unwrap();
     let (response, parts) = answer();
     assert!(wanted.send(response).is_ok());
-    parts.send(Bytes::from_static(b"data: 1\n\n")).await.unwrap();
+    parts.send(Bytes::from_static(b"data: 1\n\n")).unwrap();
     head(&mut client).await;
     says(&mut client, b"9\r\ndata: 1\n\n\r\n").await;
     sleep(101 * MS).await;

@@ -22,8 +22,8 @@ fn get() -> Vec<u8> {
     block(&request("GET", "/in", &[]))
 }
 
-/// What h2 says where RFC 9113 and RFC 7541 name a code of their own. Each of these errors ends what it must end, and
-/// only the name of it is lost (§5.4 leaves what is done with it to the peer).
+/// What h2 says where RFC 9113 (§4.2, §4.3, §6) names a code of its own: a deviation, named in docs/http.md. Each of these
+/// errors ends what it must end.
 const COARSE: u32 = PROTOCOL_ERROR;
 
 /// Sends bytes on a new connection; it must end with this error (RFC 9113 §5.4.1).

@@ -17,8 +17,10 @@ fn what_was_revoked_while_a_key_set_was_read_stands_and_is_no_loss() {
     let old = || vec![world.key(1, 1, true), world.key(2, 1, true), world.key(3, 1, true)];
     world.mirror.rebuild(old(), HEAD);
     world.ring.record_contact();
-    world.mirror.revoke(key(1), place(7), Err(2));
-    world.mirror.revoke(key(2), place(8), Ok(world.key(2, 2, false).1));
+    world.mirror.remove(key(1), 2);
+    world.mirror.mark_ahead(key(1), place(7));
+    world.put(world.key(2, 2, false));
+    world.mirror.mark_ahead(key(2), place(8));
     let revoked = || (world.finds(1), world.finds(2), world.finds(3));
     let expected = (Err(LookupError::Unknown), Ok(false), Ok(true));
     assert_eq!(revoked(), expected);
@@ -36,7 +38,8 @@ fn what_the_store_lacks_at_a_place_behind_the_revocation_is_lost() {
     let world = World::of(vec![]);
     let old = || vec![world.key(1, 1, true)];
     world.mirror.rebuild(old(), HEAD);
-    world.mirror.revoke(key(1), place(7), Err(2));
+    world.mirror.remove(key(1), 2);
+    world.mirror.mark_ahead(key(1), place(7));
     assert_eq!(world.mirror.rebuild(old(), Head { position: place(7), ..HEAD }), [key(1)]);
     assert_eq!(world.finds(1), Err(LookupError::Unknown));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -114,7 +114,7 @@ fn parts(count: usize, gate: Option<Arc<Semaphore>>) -> Body {
                 Some(_) => {}
                 None => tokio::time::sleep(Duration::from_millis(1)).await,
             }
-            if sender.send(Bytes::from_static(PART)).await.is_err() {
+            if sender.send(Frame::data(Bytes::from_static(PART))).await.is_err() {
                 return;
             }
         }

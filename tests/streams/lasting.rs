@@ -21,7 +21,7 @@ fn streaming(more: &str) -> (Sidecar, Script, Key) {
 /// An event stream that has begun: both ends of it.
 fn events(sidecar: &Sidecar, script: &Script, key: &Key) -> (TcpStream, TcpStream) {
     let mut client = send(sidecar.traffic(), &get(key, "/events").bytes());
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     application.write_all(&[EVENTS, EVENT].concat()).unwrap();
     assert!(head(&mut client).starts_with("HTTP/1.1 200"));
     assert_eq!(exactly(&mut client, EVENT.len()), EVENT);
@@ -101,7 +101,7 @@ fn an_answer_that_ends_by_itself_is_looked_at_by_nobody() {
     let (sidecar, script, key) = streaming("");
     let mut client = Connection::open(sidecar.traffic());
     client.write(&get(&key, "/short").bytes());
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     sidecar.patch_key(&key, json!({ "isActive": false }));
     application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
     assert_eq!(client.answer_to("GET").text(), "ok");

@@ -14,7 +14,7 @@ fn h24_a_client_that_half_closes_gets_its_answer() {
     for call in [get(&key, "/a"), Call { method: "POST".into(), body: b"body".into(), ..get(&key, "/a") }] {
         let mut client = send(sidecar.traffic(), &call.bytes());
         client.shutdown(Shutdown::Write).unwrap();
-        let (mut application, _) = script.accept();
+        let (mut application, _) = script.accept_head();
         application
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\none")
             .unwrap();
@@ -30,7 +30,7 @@ fn a_client_that_resets_its_connection_ends_the_request_behind_at_once() {
     let (sidecar, script, key) = scripted("");
     // Unread bytes of an earlier answer make the kernel reset the connection when it is closed.
     let client = send(sidecar.traffic(), &[get(&key, "/first").bytes(), get(&key, "/slow").bytes()].concat());
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
     head(&mut application);
     let mut byte = [0];
@@ -43,7 +43,7 @@ fn a_client_that_resets_its_connection_ends_the_request_behind_at_once() {
 fn a_client_that_resets_its_connection_ends_a_stream_behind_even_while_nothing_is_sent() {
     let (sidecar, script, key) = scripted("");
     let mut client = send(sidecar.traffic(), &get(&key, "/events").bytes());
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     application
         .write_all(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -68,7 +68,7 @@ fn a_client_that_leaves_amid_its_body_ends_the_request_behind() {
     let call = get(&key, "/upload").header("Content-Length", "100");
     let mut client = send(sidecar.traffic(), &Call { method: "POST".into(), ..call }.bytes());
     client.write_all(b"half").unwrap();
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     assert_eq!(exactly(&mut application, 4), b"half");
     drop(client);
     assert!(has_ended(&mut application));
@@ -78,7 +78,7 @@ fn a_client_that_leaves_amid_its_body_ends_the_request_behind() {
 fn what_a_client_pipelines_while_it_waits_is_answered_in_turn() {
     let (sidecar, script, key) = scripted("");
     let mut client = send(sidecar.traffic(), &get(&key, "/first").bytes());
-    let (mut application, first) = script.accept();
+    let (mut application, first) = script.accept_head();
     assert!(first.starts_with("GET /first "));
     client.write_all(&get(&key, "/second").bytes()).unwrap();
     application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1").unwrap();
@@ -106,7 +106,7 @@ fn a_client_of_http2_that_resets_its_stream_ends_the_request_behind() {
             .body(http_body_util::Empty::<bytes::Bytes>::new())
             .unwrap();
         let pending = tokio::spawn(sender.send_request(request));
-        let (mut application, _) = tokio::task::spawn_blocking(move || script.accept()).await.unwrap();
+        let (mut application, _) = tokio::task::spawn_blocking(move || script.accept_head()).await.unwrap();
         // Dropping what waits for the answer resets the stream; the connection stays.
         pending.abort();
         let ended = tokio::task::spawn_blocking(move || has_ended(&mut application));

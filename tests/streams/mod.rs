@@ -8,46 +8,13 @@ mod real_peer;
 mod websocket;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::json;
 
 use crate::support::http::{Call, DEADLINE};
+use crate::support::script::{Script, head};
 use crate::support::sidecar::{Key, Sidecar};
-
-/// An application that is a script: the test accepts its connections and plays it, byte by byte.
-struct Script {
-    listener: TcpListener,
-    url: String,
-}
-
-impl Script {
-    fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        Self { listener, url }
-    }
-
-    /// The next connection, and the head that came on it.
-    fn accept(&self) -> (TcpStream, String) {
-        let (mut stream, _) = self.listener.accept().unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        let head = head(&mut stream);
-        (stream, head)
-    }
-}
-
-/// Reads a head, byte by byte, so that nothing after it is taken.
-fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "it ended after {:?}", String::from_utf8_lossy(&head));
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
-}
 
 fn open(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(to).unwrap();

@@ -29,7 +29,7 @@ fn write_until_stuck(stream: &mut TcpStream, chunk: &[u8]) -> usize {
 fn an_answer_that_nobody_reads_is_not_collected_here() {
     let (sidecar, script, key) = scripted("");
     let mut client = send(sidecar.traffic(), &get(&key, "/big").bytes());
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     application.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n").as_bytes()).unwrap();
     let mut sent = write_until_stuck(&mut application, &[b'x'; 64 * 1024]);
     assert!(sent < HELD, "{sent} bytes were taken that nobody reads");
@@ -56,7 +56,7 @@ fn a_body_that_the_application_does_not_read_is_not_collected_here() {
     let (sidecar, script, key) = scripted("[limits]\nmax_body = '1GiB'\nbody_budget = '1GiB'");
     let call = get(&key, "/upload").header("Content-Length", MUCH.to_string());
     let mut client = send(sidecar.traffic(), &Call { method: "POST".into(), ..call }.bytes());
-    let (mut application, _) = script.accept();
+    let (mut application, _) = script.accept_head();
     let sent = write_until_stuck(&mut client, &[b'x'; 64 * 1024]);
     assert!(sent < HELD, "{sent} bytes were taken that nobody reads");
     assert_eq!(sidecar.metrics("countersign_body_bytes_in_flight"), ["countersign_body_bytes_in_flight 0"]);

@@ -1,4 +1,4 @@
-//! An answer's body of what a test sends into it, to its end. Not a test.
+//! An answer's body of the frames that a test sends into it, to its end. Not a test.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 
-pub(crate) struct Parts(pub(crate) mpsc::Receiver<Bytes>);
+pub(crate) struct Parts(pub(crate) mpsc::Receiver<Frame<Bytes>>);
 
 impl Body for Parts {
     type Data = Bytes;
@@ -18,6 +18,6 @@ impl Body for Parts {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|part| part.map(|part| Ok(Frame::data(part))))
+        self.0.poll_recv(cx).map(|frame| frame.map(Ok))
     }
 }

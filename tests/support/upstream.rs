@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -277,10 +277,10 @@ async fn answer(manner: Manner, seen: Option<Seen>) -> Response<BoxBody<Bytes, I
 fn first_and_seconds(gate: Arc<Semaphore>) -> Parts {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
-        let _gone = sender.send(Bytes::from_static(b"first")).await;
+        let _gone = sender.send(Frame::data(Bytes::from_static(b"first"))).await;
         for _ in 0..2 {
             gate.acquire().await.unwrap().forget();
-            let _gone = sender.send(Bytes::from_static(b"second")).await;
+            let _gone = sender.send(Frame::data(Bytes::from_static(b"second"))).await;
         }
     });
     Parts(receiver)

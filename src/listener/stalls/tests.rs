@@ -1,32 +1,17 @@
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::rt::Executor;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::super::tests::Parts;
 use super::{PIECE, Patient, Pieces, Streams};
-
-/// An application that answers when it is told to.
-struct Slow(mpsc::UnboundedReceiver<Bytes>);
-
-impl Body for Slow {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data))))
-    }
-}
 
 /// What a stream hangs on.
 struct Ends {
@@ -39,7 +24,7 @@ struct Ends {
 fn stream() -> (impl Future<Output = ()> + Send + 'static, Ends) {
     let (application, answer) = mpsc::unbounded_channel();
     let (window, mut taken) = mpsc::unbounded_channel();
-    let mut body = Box::pin(Pieces::of(Slow(answer)));
+    let mut body = Box::pin(Pieces::of(Parts(answer)));
     let stream = async move {
         while poll_fn(|cx| body.as_mut().poll_frame(cx)).await.is_some() {
             let _taken: Option<()> = taken.recv().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{at, before, get, post, scripted, sending};
+use super::{at, before, get, post, scripted, sending, serve};
 use crate::support::frames::{DATA, END_HEADERS, Frames, HEADERS, PREFACE, block, frame, request};
 use crate::support::http::Connection;
 use crate::support::refusal::assert_problem;
@@ -84,7 +84,7 @@ fn an_answer_that_streams_holds_its_place_to_its_end() {
 fn a_connection_is_kept_no_longer_than_configured() {
     let (sidecar, script, key) = scripted("idle_timeout = '50ms'");
     let answer = sending(&sidecar, get(&key));
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let stream = application.begun();
     application.answer(stream, "200", b"ok");
     assert_eq!(answer.join().unwrap().text(), "ok");
@@ -142,7 +142,7 @@ fn a_client_that_does_not_read_holds_up_its_own_answer_and_no_other() {
     let mut client = Frames::with(sidecar.traffic(), &[(4, 16 * 1024)]);
     let call = [("x-api-key", key.api_key.as_str())];
     client.request(1, &request("GET", "/large", &call), true);
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let large = application.begun();
     application.write(&frame(HEADERS, END_HEADERS, large, &block(&[(":status", "200")])));
     let (mut window, mut sent) = (65_535, 0);

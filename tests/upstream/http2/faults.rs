@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use super::{get, post, scripted, sending};
+use super::{get, post, scripted, sending, serve};
 use crate::support::frames::{
     DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, Frames, GOAWAY, HEADERS, NO_ERROR,
     PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, WINDOW_UPDATE, block, frame, request,
@@ -52,7 +52,7 @@ fn rfc9113_8_7_a_refused_request_is_sent_once_more_with_its_body() {
     for call in [get(&key), post(&key, "a body that streams"), signed] {
         let sent = call.body.clone();
         let answer = sending(&sidecar, call);
-        let mut application = script.serve();
+        let mut application = serve(&script);
         let first = application.begun();
         if !sent.is_empty() {
             assert_eq!(body(&mut application, first), sent);
@@ -73,7 +73,7 @@ fn rfc9113_8_7_a_refused_request_is_sent_once_more_with_its_body() {
 fn what_is_refused_twice_is_a_502() {
     let (sidecar, script, key) = scripted("");
     let answer = sending(&sidecar, get(&key));
-    let mut application = script.serve();
+    let mut application = serve(&script);
     for _ in 0..2 {
         let stream = application.begun();
         reset(&mut application, stream, REFUSED_STREAM);
@@ -88,7 +88,7 @@ fn a_body_that_has_streamed_away_is_not_sent_again() {
     let large = "x".repeat(100_000);
     let (sidecar, script, key) = scripted("");
     let answer = sending(&sidecar, post(&key, &large));
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let stream = application.begun();
     application.write(&frame(WINDOW_UPDATE, 0, 0, &100_000_u32.to_be_bytes()));
     application.write(&frame(WINDOW_UPDATE, 0, stream, &100_000_u32.to_be_bytes()));
@@ -104,13 +104,13 @@ fn rfc9113_6_8_what_a_goaway_leaves_out_is_sent_on_another_connection() {
     let mut client = Frames::open(sidecar.traffic());
     let call = [("x-api-key", key.api_key.as_str())];
     client.request(1, &request("GET", "/first", &call), true);
-    let mut leaving = script.serve();
+    let mut leaving = serve(&script);
     let first = leaving.begun();
     client.request(3, &request("POST", "/second", &call), true);
     let second = leaving.begun();
     go_away(&mut leaving, first, NO_ERROR);
     // The second was not looked at; it comes on a new connection, whatever its method.
-    let mut staying = script.serve();
+    let mut staying = serve(&script);
     let again = staying.begun();
     staying.answer(again, "200", b"second");
     assert_eq!(client.status(3), 200);
@@ -136,7 +136,7 @@ fn a_request_that_may_have_been_acted_on_is_never_sent_again() {
     ] {
         let (sidecar, script, key) = scripted("");
         let answer = sending(&sidecar, get(&key));
-        let mut application = script.serve();
+        let mut application = serve(&script);
         let stream = application.begun();
         reset(&mut application, stream, end);
         assert_problem(&answer.join().unwrap(), 502, what);
@@ -145,7 +145,7 @@ fn a_request_that_may_have_been_acted_on_is_never_sent_again() {
     // A GOAWAY that counts the request in, and then the end.
     let (sidecar, script, key) = scripted("");
     let answer = sending(&sidecar, post(&key, ""));
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let stream = application.begun();
     go_away(&mut application, stream, NO_ERROR);
     drop(application);
@@ -160,7 +160,7 @@ fn h23_on_a_connection_that_ends_only_what_may_be_repeated_is_repeated_once() {
         let mut client = Frames::open(sidecar.traffic());
         let call = [("x-api-key", key.api_key.as_str())];
         client.request(1, &request("GET", "/", &call), true);
-        let mut application = script.serve();
+        let mut application = serve(&script);
         let stream = application.begun();
         application.answer(stream, "200", b"");
         assert_eq!(client.status(1), 200);
@@ -169,7 +169,7 @@ fn h23_on_a_connection_that_ends_only_what_may_be_repeated_is_repeated_once() {
         drop(application);
         if repeated {
             // Once: the second connection ends like the first.
-            let mut application = script.serve();
+            let mut application = serve(&script);
             application.begun();
             drop(application);
         }
@@ -184,7 +184,7 @@ fn a_client_that_leaves_resets_its_stream_and_no_other() {
     let mut client = Frames::open(sidecar.traffic());
     let call = [("x-api-key", key.api_key.as_str())];
     client.request(1, &request("GET", "/leaves", &call), true);
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let leaves = application.begun();
     client.request(3, &request("GET", "/stays", &call), true);
     let stays = application.begun();
@@ -208,7 +208,7 @@ fn an_answer_before_the_end_of_the_body_ends_the_body() {
     let (sidecar, script, key) = scripted("[limits]\nbody_idle_timeout = '10s'");
     let mut client = Frames::open(sidecar.traffic());
     client.request(1, &request("POST", "/early", &[("x-api-key", key.api_key.as_str())]), false);
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let stream = application.begun();
     application.answer(stream, "413", b"enough");
     assert_eq!(client.status(1), 413);
@@ -223,7 +223,7 @@ fn a_body_that_breaks_a_limit_resets_the_stream_and_is_told_by_its_own_status() 
     let head = post(&key, "").header("Transfer-Encoding", "chunked").bytes();
     for (chunk, status) in [("b\r\n01234567890\r\n", 413), ("4\r\n0123\r\n", 408)] {
         client.write(&[&head, chunk.as_bytes()].concat());
-        let mut application = script.serve();
+        let mut application = serve(&script);
         let stream = application.begun();
         assert_problem(&client.answer(), status, "a body over a limit");
         let told = application.find(|frame| frame.kind == RST_STREAM).unwrap();
@@ -239,11 +239,11 @@ fn a_connection_on_which_nothing_comes_any_more_gets_no_further_request() {
     let mut client = Frames::open(sidecar.traffic());
     let call = [("x-api-key", key.api_key.as_str())];
     client.request(1, &request("GET", "/", &call), true);
-    let mut dead = script.serve();
+    let mut dead = serve(&script);
     dead.begun();
     assert_eq!(client.status(1), 504);
     client.request(3, &request("GET", "/", &call), true);
-    let mut alive = script.serve();
+    let mut alive = serve(&script);
     let stream = alive.begun();
     alive.answer(stream, "200", b"");
     assert_eq!(client.status(3), 200);
@@ -267,7 +267,7 @@ fn an_answer_that_is_cut_is_cut_for_the_client_too() {
     let mut client = std::net::TcpStream::connect(sidecar.traffic()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     std::io::Write::write_all(&mut client, &get(&key).bytes()).unwrap();
-    let mut application = script.serve();
+    let mut application = serve(&script);
     let stream = application.begun();
     application.write(&frame(HEADERS, END_HEADERS, stream, &block(&[(":status", "200")])));
     application.write(&frame(DATA, 0, stream, b"half"));
@@ -295,7 +295,7 @@ fn an_answer_that_is_none_is_a_502() {
     ] {
         let (sidecar, script, key) = scripted("");
         let answer = sending(&sidecar, get(&key));
-        let mut application = script.serve();
+        let mut application = serve(&script);
         let stream = application.begun();
         application.write(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields)));
         assert_problem(&answer.join().unwrap(), 502, &format!("{fields:?}"));

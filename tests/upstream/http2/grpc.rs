@@ -2,14 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::{Body as HttpBody, Frame, Incoming};
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,6 +16,7 @@ use tokio::time::timeout;
 
 use super::at;
 use crate::support::http::{Connection, DEADLINE};
+use crate::support::parts::Parts;
 use crate::support::sidecar::{Key, Sidecar};
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -85,7 +84,7 @@ fn echo(request: Request<Incoming>) -> Response<Body> {
         }
         let _gone = sender.send(Frame::trailers(trailers)).await;
     });
-    answer.body(Messages(body).boxed()).unwrap()
+    answer.body(Parts(body).boxed()).unwrap()
 }
 
 /// What came of a call: status, head, messages, trailers.
@@ -196,7 +195,7 @@ fn messages_pass_both_ways_as_they_come() {
     run(async {
         let work = async {
             let (messages, receiver) = tokio::sync::mpsc::channel(1);
-            let body = Messages(receiver).boxed();
+            let body = Parts(receiver).boxed();
             let mut channel = channel(sidecar.traffic()).await;
             let asked = channel.send_request(request("/echo", &key_header(&key), body));
             let mut answer = asked.await.unwrap().into_body();
@@ -264,20 +263,5 @@ fn http_1_has_trailers_where_client_and_application_agree_on_them() {
             (200, format!("2\r\nok\r\n0\r\n{trailers}\r\n").as_str()),
             "{te:?}"
         );
-    }
-}
-
-/// A body of frames that are sent one by one.
-struct Messages(tokio::sync::mpsc::Receiver<Frame<Bytes>>);
-
-impl HttpBody for Messages {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|frame| frame.map(Ok))
     }
 }

@@ -8,11 +8,10 @@ mod heads;
 mod real_peer;
 mod tls;
 
-use std::net::{TcpListener, TcpStream};
-
 use crate::support::frames::Frames;
 use crate::support::http::Call;
-use crate::support::sidecar::{Key, Sidecar, until};
+use crate::support::script::Script;
+use crate::support::sidecar::{Key, Sidecar};
 use crate::support::upstream::Upstream;
 
 /// A sidecar before an application that speaks HTTP/2, with a key; `config` is more of `[upstream]`, and what follows.
@@ -25,41 +24,9 @@ fn at(url: &str, config: &str) -> (Sidecar, Key) {
     super::keyed(Sidecar::builder().config(&config).upstream(url).start())
 }
 
-/// An application that is a script of frames.
-struct Script {
-    listener: TcpListener,
-    url: String,
-}
-
-impl Script {
-    fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        Self { listener, url }
-    }
-
-    /// The next connection, under the deadline.
-    fn accept(&self) -> TcpStream {
-        let mut accepted = None;
-        until("a connection is made", || {
-            accepted = self.listener.accept().ok();
-            accepted.is_some()
-        });
-        let (stream, _) = accepted.unwrap();
-        stream.set_nonblocking(false).unwrap();
-        stream
-    }
-
-    /// Whether somebody has connected who was not accepted.
-    fn is_called(&self) -> bool {
-        self.listener.accept().is_ok()
-    }
-
-    /// The next connection, after its preface and ours.
-    fn serve(&self) -> Frames {
-        Frames::serving(self.accept(), &[])
-    }
+/// The next connection to an application that is a script of frames, after its preface and ours.
+fn serve(script: &Script) -> Frames {
+    Frames::serving(script.accept(), &[])
 }
 
 /// A sidecar with one thread before a script.
