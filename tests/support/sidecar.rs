@@ -29,6 +29,7 @@ pub(crate) struct Builder {
     file: String,
     upstream: Option<String>,
     manner: Manner,
+    threads: usize,
 }
 
 /// The sidecar.
@@ -70,6 +71,12 @@ impl Builder {
         self
     }
 
+    /// Lets one thread see every connection, where a test plays the application's connections one by one. Else two do.
+    pub(crate) fn one_thread(mut self) -> Self {
+        self.threads = 1;
+        self
+    }
+
     pub(crate) fn start(self) -> Sidecar {
         let dir = tempfile::tempdir().unwrap();
         let upstream = Upstream::with(self.manner);
@@ -77,7 +84,7 @@ impl Builder {
         std::fs::write(&file, &self.file).unwrap();
         let overrides = [
             ("listener.address", "127.0.0.1:0".to_owned()),
-            ("listener.threads", "2".to_owned()),
+            ("listener.threads", self.threads.to_string()),
             ("admin.address", "127.0.0.1:0".to_owned()),
             ("ops.address", "127.0.0.1:0".to_owned()),
             ("upstream.url", self.upstream.unwrap_or_else(|| upstream.url.clone())),
@@ -100,7 +107,7 @@ impl Sidecar {
     }
 
     pub(crate) fn builder() -> Builder {
-        Builder { file: String::new(), upstream: None, manner: Manner::Polite }
+        Builder { file: String::new(), upstream: None, manner: Manner::Polite, threads: 2 }
     }
 
     pub(crate) fn running(&self) -> &Running {

@@ -11,7 +11,7 @@ mod tls;
 use crate::support::frames::Frames;
 use crate::support::http::Call;
 use crate::support::script::Script;
-use crate::support::sidecar::{Key, Sidecar};
+use crate::support::sidecar::{Builder, Key, Sidecar};
 use crate::support::upstream::Upstream;
 
 /// A sidecar before an application that speaks HTTP/2, with a key; `config` is more of `[upstream]`, and what follows.
@@ -20,8 +20,11 @@ fn before(upstream: &Upstream, config: &str) -> (Sidecar, Key) {
 }
 
 fn at(url: &str, config: &str) -> (Sidecar, Key) {
-    let config = format!("[upstream]\nhttp2 = true\n{config}");
-    super::keyed(Sidecar::builder().config(&config).upstream(url).start())
+    super::keyed(builder(url, config).start())
+}
+
+fn builder(url: &str, config: &str) -> Builder {
+    Sidecar::builder().config(&format!("[upstream]\nhttp2 = true\n{config}")).upstream(url)
 }
 
 /// The next connection to an application that is a script of frames, after its preface and ours.
@@ -32,7 +35,7 @@ fn serve(script: &Script) -> Frames {
 /// A sidecar with one thread before a script.
 fn scripted(config: &str) -> (Sidecar, Script, Key) {
     let script = Script::start();
-    let (sidecar, key) = at(&script.url, config);
+    let (sidecar, key) = super::keyed(builder(&script.url, config).one_thread().start());
     (sidecar, script, key)
 }
 
