@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::{self, Trigger};
 use crate::keys::ring::KeyRing;
-use crate::listener::{self, BindError, Bound};
+use crate::listener::{self, BindError, Bound, Place};
 use crate::proxy::route::Table;
 use crate::readiness::Readiness;
 use crate::secret::Secret;
@@ -41,14 +41,16 @@ pub use reload::{Outcome, Reloader};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port cannot be bound.
-    #[error("{option} = {address} cannot be bound: {source}; free the port or set {option}")]
+    #[error("{option} = {address} cannot be bound: {source}; {hint} or set {option}")]
     Bind {
         /// The option that names the address.
         option: &'static str,
         /// The address.
-        address: SocketAddr,
+        address: Place,
         /// What the system said.
         source: std::io::Error,
+        /// What would help.
+        hint: &'static str,
     },
     /// The store or its keys cannot be used.
     #[error(transparent)]
@@ -70,7 +72,7 @@ pub enum StartError {
 /// A sidecar that runs.
 pub struct Running {
     /// Where traffic is taken; `None` with role admin.
-    pub traffic: Option<SocketAddr>,
+    pub traffic: Option<Place>,
     /// Where admins are served; `None` with role data.
     pub admin: Option<SocketAddr>,
     /// Where probes are answered.
@@ -158,7 +160,7 @@ pub fn start(
     let (drain, drain_watcher) = drain::channel();
     let (end, end_watcher) = drain::channel();
 
-    let traffic = sockets.traffic.as_ref().map(|bound| bound.address);
+    let traffic = sockets.traffic.as_ref().map(|bound| bound.place.clone());
     let admin = sockets.admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
     let ops = sockets.ops.local_addr()?;
     // Without an admin port nothing is ever written: the task that would is not run, and whoever hands in a secret
@@ -220,11 +222,12 @@ impl Sockets {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let address = config.listener.address;
-        let fault =
-            |error: BindError| StartError::Bind { option: "listener.address", address, source: error.source };
+        let fault = |error: BindError| {
+            let hint = error.hint();
+            StartError::Bind { option: "listener.address", address: error.place, source: error.source, hint }
+        };
         let role = config.role;
-        let traffic = role.serves_traffic().then(|| listener::bind(address, threads));
+        let traffic = role.serves_traffic().then(|| listener::bind(&config.listener.address, threads));
         let admin = role.serves_admin().then(|| bind_one("admin.address", config.admin.address));
         Ok(Self {
             traffic: traffic.transpose().map_err(fault)?,
@@ -235,7 +238,8 @@ impl Sockets {
 }
 
 fn bind_one(option: &'static str, address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    let fault = |source| StartError::Bind { option, address, source };
+    let fault =
+        |source| StartError::Bind { option, address: Place::Tcp(address), source, hint: "free the port" };
     let socket = std::net::TcpListener::bind(address).map_err(fault)?;
     socket.set_nonblocking(true).map_err(fault)?;
     Ok(socket)

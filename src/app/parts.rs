@@ -22,7 +22,7 @@ use crate::keys::decode::Decoder;
 use crate::keys::mirror::Mirror;
 use crate::keys::ring::KeyRing;
 use crate::keys::sync::Sync;
-use crate::listener::{self, Connections, LiveTuning};
+use crate::listener::{self, Connections, LiveTuning, Socket};
 use crate::ops::{self, Ops};
 use crate::proxy::budget::Budget;
 use crate::proxy::pipeline::{Proxy, Shared};
@@ -279,7 +279,7 @@ impl Parts {
     pub(super) fn spawn_traffic(
         &self,
         config: &Config,
-        sockets: Vec<std::net::TcpListener>,
+        sockets: Vec<Socket>,
         drain: &Watcher,
     ) -> Result<Vec<JoinHandle<()>>, StartError> {
         let mut threads = Vec::new();

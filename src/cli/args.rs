@@ -34,7 +34,7 @@ pub struct ServeArgs {
     /// The application, http://host:port or unix:/path (upstream.url).
     #[arg(long, value_name = "URL")]
     pub upstream: Option<String>,
-    /// Where senders reach us, ip:port (listener.address).
+    /// Where senders reach us, ip:port or unix:/path (listener.address).
     #[arg(long, value_name = "ADDR")]
     pub listener: Option<String>,
     /// Where admins reach us, ip:port (admin.address).
@@ -73,7 +73,7 @@ pub struct DevArgs {
     /// Directory of everything that the demo writes.
     #[arg(long, value_name = "DIR", default_value = dev::addresses::DIR)]
     pub dir: PathBuf,
-    /// Where senders reach us, ip:port.
+    /// Where senders reach us, ip:port or unix:/path.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listener: String,
     /// Where admins reach us, ip:port.

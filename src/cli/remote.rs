@@ -99,7 +99,7 @@ impl RemoteArgs {
             super::complain(&error.to_string());
             Exit::Failed
         })?;
-        let traffic = demo.map(|demo| demo.traffic);
+        let traffic = demo.and_then(|demo| demo.traffic);
         let client = Client::new(authority, token);
         let client = match dialer {
             Some(dialer) => client.under_tls(dialer),

@@ -49,10 +49,10 @@ pub fn run(args: &ServeArgs) -> Exit {
     serve(&config, token, Some((&sources, &loaded)), |running| {
         tracing::info!(
             role = config.role.name(),
-            traffic = running.traffic.map(display),
+            traffic = running.traffic.as_ref().map(display),
             admin = running.admin.map(display),
             ops = %running.ops,
-            upstream = running.traffic.map(|_| display(&config.upstream.target)),
+            upstream = running.traffic.as_ref().map(|_| display(&config.upstream.target)),
             version = env!("CARGO_PKG_VERSION"),
             "countersign is up"
         );

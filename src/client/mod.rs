@@ -5,6 +5,7 @@
 //! trusted proxy has (RFC 7239 §5.2 and §8.1); where `X-Forwarded-For` and `Forwarded` name different clients, a
 //! proxy has let one of them through unread, and the request is refused.
 
+mod address;
 mod forwarded;
 mod x_forwarded;
 
@@ -15,6 +16,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
+
+pub use address::Address;
 
 /// What the client spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,7 @@ impl Proto {
 /// The client of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    address: IpAddr,
+    address: Address,
     proto: Proto,
     host: Option<HeaderValue>,
 }
@@ -52,14 +55,13 @@ pub struct Client {
 impl Client {
     /// The peer of the connection itself.
     #[must_use]
-    pub fn of_peer(peer: IpAddr, proto: Proto) -> Self {
-        Self { address: peer.to_canonical(), proto, host: None }
+    pub fn of_peer(peer: Address, proto: Proto) -> Self {
+        Self { address: peer, proto, host: None }
     }
 
-    /// Its address: what `allowedCidrs` and limits per address judge, and what the application is told. An
-    /// IPv4-mapped IPv6 address is given as the IPv4 address it carries.
+    /// Its address: what `allowedCidrs` and limits per address judge, and what the application is told.
     #[must_use]
-    pub fn address(&self) -> IpAddr {
+    pub fn address(&self) -> Address {
         self.address
     }
 
@@ -90,29 +92,46 @@ pub enum ClientFault {
 
 /// The proxies whose word about their clients is believed. None by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    unix: bool,
+}
 
 impl TrustedProxies {
     /// Believes whoever connects from these networks.
     #[must_use]
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+        Self { networks, unix: false }
+    }
+
+    /// Believes whoever connects over a Unix socket, too.
+    #[must_use]
+    pub fn and_unix(self) -> Self {
+        Self { unix: true, ..self }
+    }
+
+    /// Whether whoever connects over a Unix socket is believed.
+    #[must_use]
+    pub fn has_unix(&self) -> bool {
+        self.unix
     }
 
     /// Whether it is one of them.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+    pub fn contains(&self, address: Address) -> bool {
+        match address.ip() {
+            Some(address) => self.networks.iter().any(|network| network.contains(&address)),
+            None => self.unix,
+        }
     }
 
     /// The client of a request that came over a connection of `peer`, which spoke `proto`.
     ///
     /// # Errors
     /// See [`ClientFault`]; never without a trusted peer.
-    pub fn client(&self, peer: IpAddr, proto: Proto, headers: &HeaderMap) -> Result<Client, ClientFault> {
+    pub fn client(&self, peer: Address, proto: Proto, headers: &HeaderMap) -> Result<Client, ClientFault> {
         let own = Client::of_peer(peer, proto);
-        if self.0.is_empty() || !self.contains(peer) {
+        if !self.contains(peer) {
             return Ok(own);
         }
         let forwarded = forwarded::hops(headers)?;
@@ -148,7 +167,7 @@ impl TrustedProxies {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Hop {
     /// Where it came from. `None`: hidden or unknown, so that nothing beyond is vouched for.
-    address: Option<IpAddr>,
+    address: Option<Address>,
     proto: Option<Proto>,
     host: Option<HeaderValue>,
 }
@@ -168,14 +187,14 @@ pub fn network(text: &str) -> Option<IpNet> {
 }
 
 /// The address in `192.0.2.7`, `192.0.2.7:80`, `2001:db8::7`, `[2001:db8::7]` or `[2001:db8::7]:80`.
-fn node(text: &[u8]) -> Option<IpAddr> {
+fn node(text: &[u8]) -> Option<Address> {
     let text = std::str::from_utf8(text).ok()?.trim_ascii();
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(address.to_canonical());
+        return Some(address.into());
     }
     if let Ok(address) = text.parse::<std::net::SocketAddr>() {
-        return Some(address.ip().to_canonical());
+        return Some(address.ip().into());
     }
     let inner = text.strip_prefix('[')?.strip_suffix(']')?;
-    inner.parse::<std::net::Ipv6Addr>().ok().map(|address| IpAddr::from(address).to_canonical())
+    inner.parse::<std::net::Ipv6Addr>().ok().map(|address| IpAddr::from(address).into())
 }

@@ -1,10 +1,8 @@
 //! Whose word about a client counts, and how far.
 
-use std::net::IpAddr;
-
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Client, ClientFault, Proto, TrustedProxies, network};
+use super::{Address, Client, ClientFault, Proto, TrustedProxies, network};
 
 fn trusted() -> TrustedProxies {
     TrustedProxies::new(["10.0.0.0/8", "2001:db8:1::/48"].map(|text| network(text).unwrap()).to_vec())
@@ -35,7 +33,7 @@ fn a_stranger_has_no_say() {
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "for=\"unclosed"),
     ];
-    let peer: IpAddr = "203.0.113.9".parse().unwrap();
+    let peer: Address = "203.0.113.9".parse().unwrap();
     assert_eq!(client_of("203.0.113.9", &lines).unwrap(), Client::of_peer(peer, Proto::Http));
     let nobody = TrustedProxies::default().client(peer, Proto::Https, &headers(&lines)).unwrap();
     assert_eq!(nobody, Client::of_peer(peer, Proto::Https));

@@ -11,6 +11,7 @@ use super::store::{KeysConfig, StoreBackend, StoreConfig};
 use super::units::show_bytes;
 use super::upstream::{UpstreamConfig, UpstreamTarget};
 use crate::keys::scope::Scope;
+use crate::listener::Place;
 use crate::proxy::route::{Route, TableFault, faults};
 
 /// Each port that the role binds is bound once, and the upstream is none of them.
@@ -23,11 +24,12 @@ pub(super) fn ports(
     upstream: Option<&UpstreamConfig>,
 ) {
     let ours = [
-        ("listener.address", listener.address, role.serves_traffic()),
-        ("admin.address", admin.address, role.serves_admin()),
-        ("ops.address", ops.address, true),
+        ("listener.address", listener.address.tcp(), role.serves_traffic()),
+        ("admin.address", Some(admin.address), role.serves_admin()),
+        ("ops.address", Some(ops.address), true),
     ];
-    let ours: Vec<_> = ours.iter().filter(|(.., bound)| *bound).map(|(path, at, _)| (*path, *at)).collect();
+    let ours = ours.into_iter().filter(|(.., bound)| *bound);
+    let ours: Vec<_> = ours.filter_map(|(path, at, _)| Some((path, at?))).collect();
     for (index, (path, address)) in ours.iter().enumerate() {
         for (other, taken) in ours.iter().take(index) {
             if collide(*address, *taken) {
@@ -38,8 +40,19 @@ pub(super) fn ports(
     if !role.serves_traffic() {
         return;
     }
-    let Some(UpstreamTarget::Tcp { host, port, .. }) = upstream.map(|upstream| &upstream.target) else {
-        return;
+    let (host, port) = match upstream.map(|upstream| &upstream.target) {
+        Some(UpstreamTarget::Tcp { host, port, .. }) => (host, port),
+        Some(UpstreamTarget::Unix(application)) => {
+            if matches!(&listener.address, Place::Unix { path, .. } if path == application) {
+                let expected = format!(
+                    "the application's socket, not our own: listener.address is {}",
+                    listener.address
+                );
+                reader.fault("upstream.url", expected, None);
+            }
+            return;
+        }
+        None => return,
     };
     for (path, address) in ours {
         if address.port() == *port && is_this_machine(host, address.ip()) {

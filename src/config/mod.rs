@@ -22,6 +22,7 @@ mod redis;
 mod role;
 mod routes;
 mod seed;
+mod socket;
 mod store;
 mod store_url;
 mod tls;

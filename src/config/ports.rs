@@ -7,16 +7,18 @@ use ipnet::IpNet;
 
 use super::fault::Expected;
 use super::reader::{Raw, Reader, Section};
+use super::socket;
 use super::{tls, units};
 use crate::client::{TrustedProxies, network};
+use crate::listener::Place;
 use crate::tls::ServerFiles;
 
 /// The traffic port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerConfig {
-    /// Where senders reach us. Default `0.0.0.0:8080`; port 0 lets the system choose.
-    pub address: SocketAddr,
-    /// Data-path threads, each a runtime with its own socket. 0 (default) = one per core; at most 256.
+    /// Where senders reach us. Default `0.0.0.0:8080`; port 0 lets the system choose. Or `unix:/path`, with its mode.
+    pub address: Place,
+    /// Data-path threads, each a runtime with its own socket (of a Unix socket: a share in it). 0 (default) = one per core; at most 256.
     pub threads: usize,
     /// What senders call us, for schemes that sign the URL: `http(s)://host[:port][/base]`, without query,
     /// fragment or trailing slash, so that the target can be appended. Default: none.
@@ -53,16 +55,13 @@ pub struct OpsConfig {
 
 pub(super) fn listener(reader: &Reader, root: &mut Section<'_>) -> Option<ListenerConfig> {
     let mut section = root.section("listener");
-    let address = section.required("address", units::address);
+    let address = socket::place(&mut section);
     let threads = section.required("threads", units::number(0..=256));
     let public_url = section.optional("public_url", public_url);
     let trusted_proxies = trusted_proxies(reader, &mut section);
     let proxy_protocol = section.required("proxy_protocol", units::word(&[("off", false), ("on", true)]));
-    if proxy_protocol == Some(true) && trusted_proxies == Some(TrustedProxies::default()) {
-        section.fault(
-            "proxy_protocol",
-            "\"off\", or networks in listener.trusted_proxies: nobody else may speak for a client",
-        );
+    if let (Some(place), Some(proxies)) = (&address, &trusted_proxies) {
+        socket::check_proxies(&section, place, proxies, proxy_protocol == Some(true));
     }
     let tls = tls::server(reader, &mut section);
     section.finish();
@@ -101,12 +100,20 @@ pub(super) fn ops(root: &mut Section<'_>) -> Option<OpsConfig> {
 fn trusted_proxies(reader: &Reader, section: &mut Section<'_>) -> Option<TrustedProxies> {
     let Some(value) = section.take("trusted_proxies") else { return Some(TrustedProxies::default()) };
     let place = section.place("trusted_proxies");
-    let expected = "a list of addresses and CIDR ranges, such as [\"10.0.0.0/8\"]";
-    reader.judge_list(&place, &value, expected, trusted_network).map(TrustedProxies::new)
+    let expected = "a list of addresses and CIDR ranges, such as [\"10.0.0.0/8\"], and \"unix\"";
+    let listed = reader.judge_list(&place, &value, expected, trusted)?;
+    let has_unix = listed.contains(&None);
+    let proxies = TrustedProxies::new(listed.into_iter().flatten().collect());
+    Some(if has_unix { proxies.and_unix() } else { proxies })
+}
+
+/// A network; `None` = whoever is at the other end of our Unix socket.
+fn trusted(raw: &Raw<'_>) -> Result<Option<IpNet>, Expected> {
+    if raw.text() == Some("unix") { Ok(None) } else { trusted_network(raw).map(Some) }
 }
 
 fn trusted_network(raw: &Raw<'_>) -> Result<IpNet, Expected> {
-    let expected = || Expected::new("an address or a CIDR range, such as \"10.0.0.0/8\"");
+    let expected = || Expected::new("an address, a CIDR range such as \"10.0.0.0/8\", or \"unix\"");
     let network = network(raw.text().unwrap_or_default()).ok_or_else(expected)?;
     if network.prefix_len() == 0 {
         return Err(expected().hint("everybody could then say who they are; name the proxies in front of us"));

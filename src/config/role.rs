@@ -94,7 +94,9 @@ pub(super) fn apply(
     let useless: &[&str] = match role {
         Role::All => return,
         Role::Data => &["admin.", "audit.", "seed."],
-        Role::Admin => &["listener.address", "listener.threads", "upstream.", "limits."],
+        Role::Admin => {
+            &["listener.address", "listener.socket_mode", "listener.threads", "upstream.", "limits."]
+        }
     };
     // Whoever makes keys warns of more than can be tried, which this says.
     let useful = ["limits.candidate_secrets"];

@@ -9,11 +9,9 @@ use rustls::pki_types::ServerName;
 
 use super::fault::Expected;
 use super::reader::{Raw, Section};
+use super::socket;
 use super::units::{self, HOUR, MINUTE};
 use crate::tls::{ClientFiles, PairFiles};
-
-/// The longest path of a Unix socket, in bytes (`sun_path` without its NUL).
-const SOCKET_PATH: usize = 107;
 
 /// Where the application listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +159,7 @@ fn expected() -> Expected {
 fn target(raw: &Raw<'_>) -> Result<UpstreamTarget, Expected> {
     let text = raw.text().ok_or_else(expected)?;
     if let Some(path) = text.strip_prefix("unix:") {
-        return socket(path);
+        return socket::path(path, expected).map(UpstreamTarget::Unix);
     }
     let (is_https, rest) = match text.strip_prefix("https://") {
         Some(rest) => (true, rest),
@@ -201,17 +199,4 @@ pub(super) fn split_port(authority: &str) -> Result<(&str, Option<&str>), Expect
         return Err(expected().hint("an IPv6 address stands in brackets"));
     }
     Ok((host, port))
-}
-
-fn socket(path: &str) -> Result<UpstreamTarget, Expected> {
-    // `unix:///run/app.sock` is the same place; `unix://run/app.sock` would be another one than meant.
-    let path = match path.strip_prefix("//") {
-        Some(absolute) if absolute.starts_with('/') => absolute,
-        Some(_) => return Err(expected().hint("one slash: \"unix:/run/app.sock\"")),
-        None => path,
-    };
-    if path.is_empty() || path.len() > SOCKET_PATH || path.contains(['\0', '\u{fffd}']) {
-        return Err(expected().hint(format!("the path has 1 to {SOCKET_PATH} bytes")));
-    }
-    Ok(UpstreamTarget::Unix(PathBuf::from(path)))
 }

@@ -4,7 +4,6 @@
 //! buffer of a connection alive but a body, and that within a budget of its own; a body that does not fit is not held,
 //! and then has no digest.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use super::headers::Headers;
 use super::sample::Sample;
+use crate::client::Address;
 use crate::clock::Moment;
 use crate::credential::Head;
 use crate::keys::entry::IntegrationEntry;
@@ -48,7 +48,7 @@ pub struct Draft {
     pub(super) entry: Arc<IntegrationEntry>,
     pub(super) id: Uuid,
     pub(super) begun: Moment,
-    pub(super) client: IpAddr,
+    pub(super) client: Address,
     pub(super) method: Method,
     pub(super) path: Box<str>,
     pub(super) has_query: bool,
@@ -75,7 +75,7 @@ impl Draft {
         entry: &Arc<IntegrationEntry>,
         id: Uuid,
         begun: Moment,
-        client: IpAddr,
+        client: Address,
         head: &Head<'_>,
         is_ours: bool,
     ) -> Self {

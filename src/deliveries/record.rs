@@ -3,8 +3,6 @@
 //! Not its form on the admin API, which writes times as text. Invariants: no field holds a secret, or a part of a
 //! body; readers pass over fields that they do not know, so that a newer sidecar may add some.
 
-use std::net::IpAddr;
-
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,6 +11,7 @@ use uuid::Uuid;
 use super::draft::{Draft, Stage};
 use super::queue::Ended;
 use super::sample::Diagnosis;
+use crate::client::Address;
 use crate::clock::UnixMillis;
 use crate::keys::entry::Which;
 use crate::store::writer::Writer;
@@ -78,7 +77,7 @@ pub struct Delivery {
     /// `current` or `previous`: the secret that verified it.
     pub secret: Option<String>,
     /// Address of the client.
-    pub client: IpAddr,
+    pub client: Address,
     /// Method of the request.
     pub method: String,
     /// Its path, cut short where it is long.

@@ -1,8 +1,8 @@
-//! Binds one port for every core.
+//! Binds one place for every core.
 //!
-//! It accepts nothing, and it does not choose the address. `SO_REUSEPORT` alone would let a second sidecar
+//! It accepts nothing, and it does not choose the place. `SO_REUSEPORT` alone would let a second sidecar
 //! of the same user share the port in silence, each getting half of the traffic, so the port is bound once
-//! without it first. Invariant: every socket returned is bound to the same address and listens.
+//! without it first. Invariant: every socket returned is bound to the same place and listens.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,28 +10,30 @@ use std::net::TcpListener;
 
 use socket2::Domain;
 use socket2::Protocol;
-use socket2::Socket;
 use socket2::Type;
 
-/// Connections that the kernel holds for each socket before they are accepted.
-const BACKLOG: i32 = 1024;
+use super::place::{Place, Socket};
+use super::unix;
 
-/// Listening sockets on one address.
+/// Connections that the kernel holds for each socket before they are accepted.
+pub(super) const BACKLOG: i32 = 1024;
+
+/// Listening sockets at one place.
 #[derive(Debug)]
 pub struct Bound {
-    /// The address, with the port that the system chose where 0 was asked for.
-    pub address: SocketAddr,
-    /// The sockets: listening, not blocking, one for each thread that accepts.
-    pub sockets: Vec<TcpListener>,
+    /// The place, with the port that the system chose where 0 was asked for.
+    pub place: Place,
+    /// The sockets, one for each thread that accepts.
+    pub sockets: Vec<Socket>,
 }
 
-/// The address could not be had.
+/// The place could not be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
+#[error("cannot listen on {place}: {source}")]
 pub struct BindError {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    /// What the system said.
+    /// The place that was asked for.
+    pub place: Place,
+    /// What the system said, or what is in the way.
     pub source: io::Error,
 }
 
@@ -41,18 +43,42 @@ impl BindError {
     pub fn is_in_use(&self) -> bool {
         self.source.kind() == io::ErrorKind::AddrInUse
     }
+
+    /// What would help.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        use io::ErrorKind::{AddrInUse, AlreadyExists, NotFound, PermissionDenied};
+        match (&self.place, self.source.kind()) {
+            (Place::Tcp(_), _) => "free the port",
+            (Place::Unix { .. }, AddrInUse) => "end that process",
+            (Place::Unix { .. }, AlreadyExists) => "remove it",
+            (Place::Unix { .. }, NotFound) => "make its directory",
+            (Place::Unix { .. }, PermissionDenied) => "let this process read and write its directory",
+            (Place::Unix { .. }, _) => "free the place",
+        }
+    }
 }
 
-/// Binds `address` for `sockets` threads (at least one). Port 0 lets the system choose one port for all.
+/// Binds `place` for `sockets` threads (at least one). Port 0 lets the system choose one port for all. The file of a Unix
+/// socket is removed when the last of them is dropped.
 ///
 /// # Errors
 ///
-/// When the port is in use, even by a process that shares it, or the address is not ours.
-pub fn bind(address: SocketAddr, sockets: usize) -> Result<Bound, BindError> {
-    bind_all(address, sockets.max(1)).map_err(|source| BindError { address, source })
+/// When the port is in use, even by a process that shares it, or the address is not ours. When there is anything at the
+/// path but a socket that nobody listens on.
+pub fn bind(place: &Place, sockets: usize) -> Result<Bound, BindError> {
+    let sockets = sockets.max(1);
+    let bound = match place {
+        Place::Tcp(address) => bind_port(*address, sockets),
+        Place::Unix { path, mode } => unix::bind(path, *mode, sockets).map(|sockets| Bound {
+            place: place.clone(),
+            sockets: sockets.into_iter().map(Socket::Unix).collect(),
+        }),
+    };
+    bound.map_err(|source| BindError { place: place.clone(), source })
 }
 
-fn bind_all(address: SocketAddr, sockets: usize) -> io::Result<Bound> {
+fn bind_port(address: SocketAddr, sockets: usize) -> io::Result<Bound> {
     // Held until the others listen, so that nobody takes a port that the system chose in between. It never
     // listens itself: with SO_REUSEADDR on both, that is what lets the others bind beside it.
     let probe = open(address, false)?;
@@ -62,13 +88,13 @@ fn bind_all(address: SocketAddr, sockets: usize) -> io::Result<Bound> {
     for _ in 0..sockets {
         let socket = open(address, true)?;
         socket.listen(BACKLOG)?;
-        bound.push(TcpListener::from(socket));
+        bound.push(Socket::Tcp(TcpListener::from(socket)));
     }
-    Ok(Bound { address, sockets: bound })
+    Ok(Bound { place: Place::Tcp(address), sockets: bound })
 }
 
-fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn open(address: SocketAddr, shared: bool) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A port whose last connections are in TIME_WAIT is free.
     socket.set_reuse_address(true)?;
     if shared {

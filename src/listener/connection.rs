@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,7 +25,6 @@ use hyper::service::HttpService;
 use hyper::service::Service;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
 use tokio::task::coop;
 use tokio::time::Instant;
@@ -41,6 +39,7 @@ use super::connections::Permit;
 use super::deadline::Deadlines;
 use super::frames::FrameMeter;
 use super::io::Conversation;
+use super::place::Plain;
 use super::proxy_protocol;
 use super::secure::{self, HandshakeFailure, Peer, Transport};
 use super::shared::Shared;
@@ -50,11 +49,12 @@ use super::sniff::sniff;
 use super::stalls::{Pieces, Streams};
 use super::takeover::Takeover;
 use super::waiting::Waiting;
+use crate::client::Address;
 
 /// Serves one connection until it closes. `permit` is its place among the open ones.
-pub(super) async fn run<H: Handler>(
-    mut stream: TcpStream,
-    peer: SocketAddr,
+pub(super) async fn run<S: Plain, H: Handler>(
+    mut stream: S,
+    peer: Address,
     shared: Arc<Shared>,
     handler: H,
     mut permit: Permit,
@@ -68,12 +68,12 @@ pub(super) async fn run<H: Handler>(
 }
 
 /// Whose connection it is: its peer's, or as a PROXY header says. `None`: nobody's who may have one.
-async fn client_of(
-    stream: &mut TcpStream,
-    peer: SocketAddr,
+async fn client_of<S: Plain>(
+    stream: &mut S,
+    peer: Address,
     shared: &Shared,
     permit: &mut Permit,
-) -> Option<SocketAddr> {
+) -> Option<Address> {
     let tuning = shared.tuning.now();
     let settings = &tuning.settings;
     if !settings.proxy_protocol {
@@ -98,26 +98,27 @@ async fn client_of(
 }
 
 /// Only a trusted proxy may say anything of its client.
-async fn proxied(
-    stream: &mut TcpStream,
-    peer: SocketAddr,
+async fn proxied<S: Plain>(
+    stream: &mut S,
+    peer: Address,
     permit: &mut Permit,
     settings: &ListenerSettings,
-) -> io::Result<SocketAddr> {
-    if !settings.trusted_proxies.contains(peer.ip()) {
+) -> io::Result<Address> {
+    if !settings.trusted_proxies.contains(peer) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not of a trusted proxy"));
     }
     let Some(client) = proxy_protocol::read(stream).await? else { return Ok(peer) };
-    if !permit.pass_to(client.ip(), settings) {
+    let client = client.ip().into();
+    if !permit.pass_to(client, settings) {
         return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "its client has as many as it may"));
     }
     Ok(client)
 }
 
 /// The same under TLS.
-async fn run_secure<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
+async fn run_secure<S: Plain, H: Handler>(
+    stream: S,
+    peer: Address,
     shared: Arc<Shared>,
     handler: H,
 ) -> io::Result<()> {

@@ -4,8 +4,6 @@
 //! whatever number of threads accept; a permit that is dropped, by a panic too, gives its place back. The
 //! lock is taken when a connection comes and goes, never for a request.
 
-use std::net::IpAddr;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -16,12 +14,13 @@ use parking_lot::Mutex;
 
 use super::ListenerSettings;
 use super::secure::HandshakeFailure;
+use crate::client::Address;
 
 /// Counts for the metrics, shared by every listener thread.
 #[derive(Debug, Default)]
 pub struct Connections {
     open: AtomicUsize,
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    by_address: Mutex<HashMap<Address, usize>>,
     refused: AtomicU64,
     refused_by_address: AtomicU64,
     floods: AtomicU64,
@@ -79,24 +78,16 @@ impl Connections {
         self.proxy_faults.load(Ordering::Relaxed)
     }
 
-    /// Takes a place for one connection, unless as many are open as may be, or as many of its address.
-    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr, limits: &ListenerSettings) -> Option<Permit> {
-        let network = network(peer);
+    /// Takes a place for one connection, unless as many are open as may be, or as many of its address. Those without
+    /// one are many clients' that nothing tells apart: of them, only all together are counted.
+    pub(super) fn admit(self: &Arc<Self>, peer: Address, limits: &ListenerSettings) -> Option<Permit> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= limits.max_connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        let mut by_address = self.by_address.lock();
-        let open = by_address.entry(network).or_default();
-        *open += 1;
-        let within = *open <= limits.max_connections_per_address || limits.trusted_proxies.contains(peer);
-        drop(by_address);
-        let permit = Permit { connections: Arc::clone(self), network };
-        if !within {
-            self.refused_by_address.fetch_add(1, Ordering::Relaxed);
-        }
-        within.then_some(permit)
+        let mut permit = Permit { connections: Arc::clone(self), network: Address::UNIX };
+        permit.pass_to(peer, limits).then_some(permit)
     }
 
     pub(super) fn count_flood(&self) {
@@ -116,15 +107,18 @@ impl Connections {
 #[derive(Debug)]
 pub(super) struct Permit {
     connections: Arc<Connections>,
-    network: IpAddr,
+    network: Address,
 }
 
 impl Permit {
-    /// The connection is not its peer's but that of `client`, for whom a proxy speaks. False: it has as many as it may.
-    pub(super) fn pass_to(&mut self, client: IpAddr, limits: &ListenerSettings) -> bool {
+    /// The connection is that of `client`, and not of whom it was until now. False: it has as many as it may.
+    pub(super) fn pass_to(&mut self, client: Address, limits: &ListenerSettings) -> bool {
         let mut by_address = self.connections.by_address.lock();
         give_back(&mut by_address, self.network);
-        self.network = network(client);
+        self.network = client.network();
+        if client.ip().is_none() {
+            return true;
+        }
         let open = by_address.entry(self.network).or_default();
         *open += 1;
         let within = *open <= limits.max_connections_per_address || limits.trusted_proxies.contains(client);
@@ -143,7 +137,10 @@ impl Drop for Permit {
     }
 }
 
-fn give_back(by_address: &mut HashMap<IpAddr, usize>, network: IpAddr) {
+fn give_back(by_address: &mut HashMap<Address, usize>, network: Address) {
+    if network.ip().is_none() {
+        return;
+    }
     if let Some(open) = by_address.get_mut(&network) {
         *open = open.saturating_sub(1);
         if *open == 0 {
@@ -152,24 +149,15 @@ fn give_back(by_address: &mut HashMap<IpAddr, usize>, network: IpAddr) {
     }
 }
 
-/// What counts as one address: of IPv6 a /64, which one host has for itself.
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::Arc;
 
-    use super::{Connections, network};
+    use super::Connections;
+    use crate::client::Address;
     use crate::listener::ListenerSettings;
 
-    fn address(text: &str) -> IpAddr {
+    fn address(text: &str) -> Address {
         text.parse().unwrap()
     }
 
@@ -190,9 +178,19 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address() {
-        assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::ffff:0:0:1")));
-        assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
-        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    fn those_without_an_address_are_counted_together_and_by_whom_a_proxy_speaks_for() {
+        let limits =
+            ListenerSettings { max_connections: 4, max_connections_per_address: 1, ..Default::default() };
+        let connections = Arc::new(Connections::default());
+        let mut held: Vec<_> = (0..3).map(|_| connections.admit(Address::UNIX, &limits).unwrap()).collect();
+        assert!(held[0].pass_to(address("192.0.2.1"), &limits));
+        assert!(!held[1].pass_to(address("192.0.2.1"), &limits));
+        assert!(held[2].pass_to(Address::UNIX, &limits));
+        let _fourth = connections.admit(address("192.0.2.2"), &limits).unwrap();
+        assert!(connections.admit(Address::UNIX, &limits).is_none());
+        assert_eq!((connections.refused(), connections.refused_by_address()), (1, 1));
+        drop(held);
+        assert!(connections.admit(address("192.0.2.1"), &limits).is_some());
+        assert_eq!(connections.open(), 1);
     }
 }

@@ -13,6 +13,7 @@ mod connections;
 mod deadline;
 mod frames;
 mod io;
+mod place;
 mod proxy_protocol;
 mod secure;
 mod shared;
@@ -22,6 +23,7 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod unix;
 mod waiting;
 
 use std::future::Future;
@@ -40,17 +42,19 @@ use tokio::time::timeout_at;
 
 use crate::client::TrustedProxies;
 use crate::drain;
+use place::{Accept, Plain as _};
 use shared::Shared;
 
 pub use bind::BindError;
 pub use bind::Bound;
 pub use bind::bind;
 pub use connections::Connections;
-pub use connections::network;
+pub use place::{Place, Socket};
 pub use proxy_protocol::ProxyFault;
 pub use secure::{ClientCertificate, HandshakeFailure, Peer, Secured};
 pub use takeover::Takeover;
 pub use tuning::LiveTuning;
+pub use unix::UnixSocket;
 pub use waiting::Waiting;
 
 /// Any error, where only its text matters.
@@ -102,7 +106,7 @@ pub struct ListenerSettings {
     pub max_connections: usize,
     /// The same from one address (of IPv6, one /64). Default 2000.
     pub max_connections_per_address: usize,
-    /// Whose connections have no limit per address. Default: nobody's.
+    /// Whose connections have no limit per address; nor have those over a Unix socket. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
     /// Whether every connection begins with a PROXY header, which only trusted proxies may send. Default false.
     pub proxy_protocol: bool,
@@ -165,14 +169,26 @@ impl Default for ListenerSettings {
 ///
 /// When the socket cannot be handed to the runtime. Nothing that happens later is an error.
 pub async fn serve<H: Handler>(
-    socket: std::net::TcpListener,
+    socket: Socket,
     tuning: LiveTuning,
     handler: H,
-    mut drain: drain::Watcher,
+    drain: drain::Watcher,
     counters: Arc<Connections>,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::from_std(socket)?;
     let shared = Shared::new(tuning, counters);
+    match socket {
+        Socket::Tcp(socket) => serve_on(TcpListener::from_std(socket)?, shared, handler, drain).await,
+        Socket::Unix(socket) => serve_on(socket.into_acceptor()?, shared, handler, drain).await,
+    }
+    Ok(())
+}
+
+async fn serve_on<L: Accept, H: Handler>(
+    listener: L,
+    shared: Arc<Shared>,
+    handler: H,
+    mut drain: drain::Watcher,
+) {
     // Nothing is ever sent: every connection holds a sender, and the last to go closes the channel.
     let (alive, mut ended) = mpsc::channel::<()>(1);
     {
@@ -188,12 +204,11 @@ pub async fn serve<H: Handler>(
     if !in_time {
         tracing::warn!("drain: connections that had not finished in time are closed");
     }
-    Ok(())
 }
 
 /// Never completes. Dropping it closes the socket.
-async fn accept<H: Handler>(
-    listener: TcpListener,
+async fn accept<L: Accept, H: Handler>(
+    listener: L,
     shared: &Arc<Shared>,
     handler: &H,
     alive: mpsc::Sender<()>,
@@ -213,10 +228,10 @@ async fn accept<H: Handler>(
             }
         };
         failing = false;
-        let Some(permit) = shared.connections.admit(peer.ip(), &shared.tuning.now().settings) else {
+        let Some(permit) = shared.connections.admit(peer, &shared.tuning.now().settings) else {
             continue;
         };
-        if let Err(error) = stream.set_nodelay(true) {
+        if let Err(error) = stream.set_prompt() {
             tracing::debug!(%peer, %error, "the peer is gone already");
             continue;
         }

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,19 +16,21 @@ use http::HeaderValue;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::place::Plain;
 use super::sniff::Protocol;
+use crate::client::Address;
 use crate::tls::ServerTls;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Its address, or that of whom a PROXY header names.
+    pub address: Address,
     /// Set under TLS.
     pub tls: Option<Arc<Secured>>,
 }
@@ -98,14 +99,16 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
 impl Transport for TcpStream {}
 
+impl Transport for UnixStream {}
+
 /// The stream of a connection under TLS.
-pub(super) struct Secure {
-    stream: TlsStream<TcpStream>,
+pub(super) struct Secure<S: Plain> {
+    stream: TlsStream<S>,
     activity: Option<Arc<Activity>>,
 }
 
 /// Agrees on TLS. The caller bounds the time.
-pub(super) async fn handshake(tls: &ServerTls, stream: TcpStream) -> Result<Secure, HandshakeFailure> {
+pub(super) async fn handshake<S: Plain>(tls: &ServerTls, stream: S) -> Result<Secure<S>, HandshakeFailure> {
     match TlsAcceptor::from(tls.config()).accept(stream).await {
         Ok(stream) => Ok(Secure { stream, activity: None }),
         Err(error) => {
@@ -115,7 +118,7 @@ pub(super) async fn handshake(tls: &ServerTls, stream: TcpStream) -> Result<Secu
     }
 }
 
-impl Secure {
+impl<S: Plain> Secure<S> {
     /// What was agreed on.
     pub(super) fn protocol(&self) -> Protocol {
         match self.stream.get_ref().1.alpn_protocol() {
@@ -136,7 +139,7 @@ impl Secure {
         tls.send_close_notify();
         let mut bytes = Vec::new();
         while tls.wants_write() && tls.write_tls(&mut bytes).is_ok_and(|written| written > 0) {}
-        let _sent = socket.try_write(&bytes);
+        let _sent = socket.write_now(&bytes);
     }
 }
 
@@ -151,13 +154,13 @@ impl ClientCertificate {
     }
 }
 
-impl Transport for Secure {
+impl<S: Plain> Transport for Secure<S> {
     fn attach(&mut self, activity: &Arc<Activity>) {
         self.activity = Some(Arc::clone(activity));
     }
 }
 
-impl Drop for Secure {
+impl<S: Plain> Drop for Secure<S> {
     fn drop(&mut self) {
         if self.activity.as_ref().is_some_and(|activity| activity.is_over()) {
             self.farewell();
@@ -165,7 +168,7 @@ impl Drop for Secure {
     }
 }
 
-impl AsyncRead for Secure {
+impl<S: Plain> AsyncRead for Secure<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -175,7 +178,7 @@ impl AsyncRead for Secure {
     }
 }
 
-impl AsyncWrite for Secure {
+impl<S: Plain> AsyncWrite for Secure<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -62,7 +62,7 @@ async fn asked() -> (DuplexStream, mpsc::Receiver<Answer>) {
     let (mut client, stream) = tokio::io::duplex(64 * 1024);
     let (pass, asked) = mpsc::channel(1);
     let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
-    let peer = Peer { address: ([192, 0, 2, 1], 40_000).into(), tls: None };
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
     tokio::spawn(converse(stream, None, peer, shared, Slow(pass)));
     client.write_all(GET).await.unwrap();
     (client, asked)

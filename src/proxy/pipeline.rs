@@ -4,7 +4,6 @@
 //! read only when everything that needs no body has passed; nothing reaches `upstream` but an `Admitted`; a request
 //! is judged by one snapshot of the settings, from its head to its answer.
 
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -30,7 +29,7 @@ use super::route::{Found, Route};
 use super::settings::{LiveSettings, Settings};
 use super::via::Via;
 use super::{head, headers, max_forwards, noting, websocket};
-use crate::client::{Client, Proto};
+use crate::client::{Address, Client, Proto};
 use crate::clock::{Clock, Moment};
 use crate::credential::{Head, api_key};
 use crate::deliveries::Deliveries;
@@ -88,7 +87,7 @@ impl Handler for Proxy {
         let version = request.version();
         let asks_to_switch = request.extensions().get::<OnUpgrade>().is_some();
         let settings = self.shared.settings.load();
-        let mut decision = Decision::new(id.clone(), peer.address.ip());
+        let mut decision = Decision::new(id.clone(), peer.address);
         decision.mark = request.extensions().get::<Mark>().cloned();
         let conduct = self.conduct(request, (&peer, waiting), begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
@@ -143,7 +142,7 @@ impl Proxy {
         let (mut parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
         settings.head_limits.check(&parts)?;
-        let client = settings.trusted_proxies.client(peer.address.ip(), spoken(peer), &parts.headers)?;
+        let client = settings.trusted_proxies.client(peer.address, spoken(peer), &parts.headers)?;
         decision.client = client.address();
         let head = head::check(&parts)?;
         if self.shared.via.has_seen(&parts.headers) {
@@ -259,7 +258,7 @@ impl Proxy {
 }
 
 /// What the head says, and when it came from where.
-fn facts<'a>(parts: &'a Parts, url: Option<&'a str>, peer: IpAddr, begun: Moment) -> Facts<'a> {
+fn facts<'a>(parts: &'a Parts, url: Option<&'a str>, peer: Address, begun: Moment) -> Facts<'a> {
     let head = Head { method: &parts.method, target: target(parts), headers: &parts.headers, url };
     Facts { head, peer, now: begun.wall }
 }

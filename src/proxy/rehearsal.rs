@@ -5,7 +5,7 @@
 //! request that began here is marked as a test, to the application and in its delivery.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ async fn exchange(
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(mark.clone());
         let proxy = proxy.clone();
-        let peer = Peer { address: SocketAddr::new(from, 0), tls: None };
+        let peer = Peer { address: from.into(), tls: None };
         async move { Ok::<_, Infallible>(proxy.handle(request, peer, Waiting::within()).await) }
     });
     let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), answer);

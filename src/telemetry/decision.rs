@@ -5,7 +5,6 @@
 //! in full and written down in part; that a replaced value is still in use is logged once a minute for each
 //! record.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::metrics::{Metrics, Outcome, RouteMeters};
 use super::reason::Reason;
+use crate::client::Address;
 use crate::clock::UnixMillis;
 use crate::deliveries::{self, Draft, Ended};
 use crate::guard::Admitted;
@@ -41,9 +41,9 @@ enum Who {
 #[derive(Debug)]
 pub struct Decision {
     id: RequestId,
-    peer: IpAddr,
+    peer: Address,
     /// The client's address: the peer's, unless a trusted proxy says otherwise.
-    pub client: IpAddr,
+    pub client: Address,
     /// Its route's place in the table.
     pub route: Option<usize>,
     /// The kind of credential judged last.
@@ -77,7 +77,7 @@ pub struct Decisions {
 impl Decision {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(id: RequestId, peer: IpAddr) -> Self {
+    pub fn new(id: RequestId, peer: Address) -> Self {
         Self {
             id,
             peer,
@@ -177,8 +177,8 @@ impl Decision {
     }
 
     /// The client's address where it is not the peer's.
-    fn forwarded_client(&self) -> Option<IpAddr> {
-        (self.client != self.peer.to_canonical()).then_some(self.client)
+    fn forwarded_client(&self) -> Option<Address> {
+        (self.client != self.peer).then_some(self.client)
     }
 
     fn scheme(&self) -> &'static str {

@@ -101,26 +101,36 @@ pub fn set_client_certificate(headers: &mut HeaderMap, client: &ClientCertificat
 
 /// Sets what a proxy says of the hop before it: `Forwarded` (RFC 7239) and `X-Forwarded-*`. They name the client
 /// alone and not the proxies between, so that an application finds the same
-/// address from whichever end it reads.
+/// address from whichever end it reads. Of a client without an address `Forwarded` says so, and there is no
+/// `X-Forwarded-For`, which has no word for it.
 pub fn set_hop(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
     let host = client.host().unwrap_or(host);
-    let address = address_text(client.address());
-    if let Some(forwarded) = forwarded_value(client, &address, host) {
+    let address = client.address().ip().map(|ip| (ip, address_text(ip)));
+    let node = address.as_ref().map(|(ip, text)| (*ip, text.as_slice()));
+    if let Some(forwarded) = forwarded_value(client, node, host) {
         headers.insert(FORWARDED, forwarded);
     }
-    if let Ok(address) = HeaderValue::from_bytes(&address) {
-        headers.insert(FORWARDED_FOR, address);
+    if let Some((_, text)) = node
+        && let Ok(text) = HeaderValue::from_bytes(text)
+    {
+        headers.insert(FORWARDED_FOR, text);
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.proto().name()));
     headers.insert(FORWARDED_HOST, host.clone());
 }
 
 /// `for=192.0.2.7;host="app.example:8080";proto=http` (RFC 7239 §4). An IPv6 address stands in brackets and quotes
-/// (§6), and a host in quotes, for it may have a port. It has been checked: there is nothing to escape in it.
-fn forwarded_value(client: &Client, address: &[u8], host: &HeaderValue) -> Option<HeaderValue> {
-    let (before, after): (&[u8], &[u8]) = match client.address() {
-        IpAddr::V4(_) => (b"for=", b";host=\""),
-        IpAddr::V6(_) => (b"for=\"[", b"]\";host=\""),
+/// (§6), and a host in quotes, for it may have a port. It has been checked: there is nothing to escape in it. Without
+/// an address it is `for=unknown` (§6.2).
+fn forwarded_value(
+    client: &Client,
+    node: Option<(IpAddr, &[u8])>,
+    host: &HeaderValue,
+) -> Option<HeaderValue> {
+    let (before, address, after): (&[u8], &[u8], &[u8]) = match node {
+        Some((IpAddr::V4(_), address)) => (b"for=", address, b";host=\""),
+        Some((IpAddr::V6(_), address)) => (b"for=\"[", address, b"]\";host=\""),
+        None => (b"for=", b"unknown", b";host=\""),
     };
     let proto: &[u8] = match client.proto() {
         Proto::Http => b"\";proto=http",
@@ -165,7 +175,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::set_hop;
-    use crate::client::{Client, Proto};
+    use crate::client::{Address, Client, Proto};
 
     fn told(address: &str, proto: Proto) -> (String, String) {
         let mut headers = HeaderMap::new();
@@ -190,5 +200,21 @@ mod tests {
             assert_eq!(told(text, Proto::Https), (text.to_owned(), forwarded));
         }
         assert_eq!(told("::ffff:192.0.2.7", Proto::Http).0, "192.0.2.7");
+    }
+
+    #[test]
+    fn a_client_without_an_address_is_given_none() {
+        let mut headers = HeaderMap::new();
+        set_hop(
+            &mut headers,
+            &Client::of_peer(Address::UNIX, Proto::Http),
+            &HeaderValue::from_static("a:80"),
+        );
+        assert_eq!(headers["forwarded"], "for=unknown;host=\"a:80\";proto=http");
+        assert!(!headers.contains_key("x-forwarded-for"));
+        assert_eq!(
+            (&headers["x-forwarded-proto"], &headers["x-forwarded-host"]),
+            (&"http".parse().unwrap(), &"a:80".parse().unwrap())
+        );
     }
 }

@@ -23,10 +23,9 @@ mod pem;
 mod tests;
 mod verifier;
 
-use std::net::IpAddr;
-
 use smallvec::SmallVec;
 
+use crate::client::Address;
 use crate::clock::UnixMillis;
 use crate::credential::Head;
 use crate::credential::extract::{Credential, Signed};
@@ -48,7 +47,7 @@ pub struct Facts<'h> {
     /// The head as it arrived.
     pub head: Head<'h>,
     /// The address of the caller.
-    pub peer: IpAddr,
+    pub peer: Address,
     /// Wall time.
     pub now: UnixMillis,
 }
@@ -136,7 +135,7 @@ pub fn check(credential: Credential, facts: &Facts<'_>) -> Result<Checked, Refus
 ///
 /// # Errors
 /// [`Refusal::Inactive`], [`Refusal::Address`].
-pub fn may_call(entry: &IntegrationEntry, peer: IpAddr) -> Result<(), Refusal> {
+pub fn may_call(entry: &IntegrationEntry, peer: Address) -> Result<(), Refusal> {
     usable(entry.record.is_active, false)?;
     address::check(entry.record.allowed_cidrs.as_deref(), peer)
 }

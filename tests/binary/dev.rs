@@ -16,8 +16,12 @@ struct Line {
 
 /// Starts the demo in `dir` and gives the lines that it prints.
 fn start(dir: &Path) -> (Process, Vec<Line>) {
+    start_at(dir, "127.0.0.1:0")
+}
+
+fn start_at(dir: &Path, listener: &str) -> (Process, Vec<Line>) {
     let any = "127.0.0.1:0";
-    let mut command = countersign(dir, &["dev", "--listener", any, "--admin", any, "--ops", any]);
+    let mut command = countersign(dir, &["dev", "--listener", listener, "--admin", any, "--ops", any]);
     command.env("HOME", dir.join("home")).env("TMPDIR", dir.join("home"));
     let mut demo = Process::start(command);
     let text = demo.wait_for("the demo has said everything", |stdout, _| {
@@ -68,8 +72,14 @@ fn interrupt(demo: Process) {
 
 #[test]
 fn every_line_that_the_demo_prints_does_what_it_says() {
+    for listener in ["127.0.0.1:0", "unix:it's traffic.sock"] {
+        every_line_does_what_it_says(listener);
+    }
+}
+
+fn every_line_does_what_it_says(listener: &str) {
     let dir = tempdir().unwrap();
-    let (demo, lines) = start(dir.path());
+    let (demo, lines) = start_at(dir.path(), listener);
     let samples: Vec<&Line> = lines.iter().filter(|line| line.text.starts_with("curl -i ")).collect();
     assert_eq!(samples.iter().filter(|line| line.refused).count(), 1);
     assert!(samples.len() >= 7, "{} lines", samples.len());

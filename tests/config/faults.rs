@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign::config::Fault;
+use countersign::listener::Place;
 
 use super::{Given, ROUTE};
 
@@ -183,6 +184,54 @@ fn an_upstream_names_a_place_and_nothing_else() {
 }
 
 #[test]
+fn a_traffic_socket_is_a_path_with_a_mode() {
+    let (address, mode) =
+        ("address = 'unix:/run/traffic.sock'", |mode: &str| format!("socket_mode = {mode}"));
+    let place = |toml: &str| Given::file(&format!("[listener]\n{toml}")).config().listener.address;
+    let unix = |path: &str, mode| Place::Unix { path: path.into(), mode };
+    assert_eq!(place(address), unix("/run/traffic.sock", 0o660));
+    assert_eq!(place(address).to_string(), "unix:/run/traffic.sock");
+    assert_eq!(place("address = 'unix:///run/a'\nsocket_mode = '600'"), unix("/run/a", 0o600));
+    assert_eq!(place("address = 'unix:a.sock'\nsocket_mode = '0777'"), unix("a.sock", 0o777));
+    let longest = format!("/{}", "x".repeat(106));
+    assert_eq!(place(&format!("address = 'unix:{longest}'")), unix(&longest, 0o660));
+    let from_env = Given::nothing()
+        .flag("listener.address", "unix:a")
+        .env("COUNTERSIGN_LISTENER__SOCKET_MODE", "0600")
+        .config();
+    assert_eq!(from_env.listener.address, unix("a", 0o600));
+
+    for (toml, at, why) in [
+        (format!("address = 'unix:{longest}x'"), "address", "1 to 107 bytes"),
+        ("address = 'unix:'".to_owned(), "address", "1 to 107 bytes"),
+        ("address = 'unix:@countersign'".to_owned(), "address", "an abstract socket"),
+        ("address = 'unix://run/a.sock'".to_owned(), "address", "one slash"),
+        ("address = 'unix:/run/'".to_owned(), "address", "not of a directory"),
+        ("address = '/run/a.sock'".to_owned(), "address", "or \"unix:/path/of/socket\""),
+        (format!("{address}\n{}", mode("'0888'")), "socket_mode", "permissions in octal"),
+        (format!("{address}\n{}", mode("'rw-rw----'")), "socket_mode", "permissions in octal"),
+        (format!("{address}\n{}", mode("'4660'")), "socket_mode", "its owner"),
+        (format!("{address}\n{}", mode("'0060'")), "socket_mode", "its owner"),
+        (format!("{address}\n{}", mode("660")), "socket_mode", "in quotes"),
+        (mode("'0600'"), "socket_mode", "begins with unix: beside it"),
+        ("trusted_proxies = ['unix']".to_owned(), "trusted_proxies", "begins with unix:"),
+        (
+            format!("{address}\nproxy_protocol = 'on'\ntrusted_proxies = ['10.0.0.0/8']"),
+            "proxy_protocol",
+            "\"unix\" in listener.trusted_proxies",
+        ),
+        ("proxy_protocol = 'on'".to_owned(), "proxy_protocol", "networks in listener.trusted_proxies"),
+    ] {
+        let fault = Given::file(&format!("[listener]\n{toml}")).fault();
+        assert!(fault.starts_with(&format!("listener.{at}")) && fault.contains(why), "{toml}: {fault}");
+    }
+    let same = Given::file(&format!("[listener]\n{address}")).flag("upstream.url", "unix:/run/traffic.sock");
+    assert!(same.fault().contains("not our own: listener.address is unix:/run/traffic.sock"));
+    Given::file(&format!("[listener]\n{address}\nproxy_protocol = 'on'\ntrusted_proxies = ['unix']"))
+        .config();
+}
+
+#[test]
 fn options_that_contradict_each_other_are_faults() {
     for (text, expected) in [
         ("[keys]\nseal_with = \"k1\"", "keys.seal_with = \"k1\": expected keys.kek_dir to be set"),
@@ -206,11 +255,11 @@ fn options_that_contradict_each_other_are_faults() {
         ("[listener]\npublic_url = \"/a\"", "listener.public_url = \"/a\": expected an absolute URL"),
         (
             "[listener]\ntrusted_proxies = [\"10.0.0.1\", \"proxy\"]",
-            "listener.trusted_proxies[1] = \"proxy\": expected an address or a CIDR range",
+            "listener.trusted_proxies[1] = \"proxy\": expected an address, a CIDR range",
         ),
         (
             "[listener]\ntrusted_proxies = [\"0.0.0.0/0\"]",
-            "listener.trusted_proxies[0] = \"0.0.0.0/0\": expected an address or a CIDR range",
+            "listener.trusted_proxies[0] = \"0.0.0.0/0\": expected an address, a CIDR range",
         ),
         (
             "[listener]\ntrusted_proxies = \"10.0.0.1\"",

@@ -1,10 +1,9 @@
 //! How connections end: early answers, faults, drain, limits; and that the port is ours alone.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use countersign::listener;
-use countersign::listener::ListenerSettings;
+use countersign::listener::{ListenerSettings, Socket};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -12,6 +11,7 @@ use tokio::time::sleep;
 use super::GET;
 use super::PATIENCE;
 use super::SHORT;
+use super::any;
 use super::brief;
 use super::h2_request;
 use super::h2c;
@@ -111,7 +111,7 @@ async fn drain_closes_idle_connections_and_finishes_busy_ones() {
     server.drain.start();
     assert_eq!(rest(&mut silent).await, "");
     assert_eq!(rest(&mut idle).await, "");
-    assert!(TcpStream::connect(server.address).await.is_err(), "the socket is closed");
+    assert!(TcpStream::connect(server.place.tcp().unwrap()).await.is_err(), "the socket is closed");
     assert!(!server.serving.is_finished());
     server.paths.gate.add_permits(2);
     let answer = rest(&mut busy).await;
@@ -146,15 +146,16 @@ async fn drain_drops_what_has_not_finished_in_time() {
 
 #[tokio::test]
 async fn a_second_bind_of_the_port_is_refused() {
-    let first = listener::bind((Ipv4Addr::LOCALHOST, 0).into(), 2).unwrap();
+    let first = listener::bind(&any(), 2).unwrap();
     assert_eq!(first.sockets.len(), 2);
     for socket in &first.sockets {
-        assert_eq!(socket.local_addr().unwrap(), first.address);
+        let Socket::Tcp(socket) = socket else { panic!("{socket:?}") };
+        assert_eq!(socket.local_addr().ok(), first.place.tcp());
     }
-    let refused = listener::bind(first.address, 1).unwrap_err();
+    let refused = listener::bind(&first.place, 1).unwrap_err();
     assert!(refused.is_in_use(), "{refused}");
     drop(first);
-    listener::bind(refused.address, 1).unwrap();
+    listener::bind(&refused.place, 1).unwrap();
 }
 
 #[tokio::test]

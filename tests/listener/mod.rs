@@ -2,10 +2,11 @@
 
 mod deadlines;
 mod endings;
+mod socket_file;
+mod unix;
 
 use std::future::Future;
 use std::net::Ipv4Addr;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use countersign::drain;
 use countersign::listener;
 use countersign::listener::Connections;
 use countersign::listener::Handler;
-use countersign::listener::{ListenerSettings, LiveTuning, Peer, Waiting};
+use countersign::listener::{ListenerSettings, LiveTuning, Peer, Place, Waiting};
 use http::Request;
 use http::Response;
 use http_body_util::BodyExt;
@@ -22,6 +23,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -72,7 +74,7 @@ impl Handler for Paths {
 }
 
 struct Server {
-    address: SocketAddr,
+    place: Place,
     paths: Paths,
     counters: Arc<Connections>,
     drain: drain::Trigger,
@@ -88,8 +90,17 @@ fn brief() -> ListenerSettings {
     }
 }
 
+/// A free port.
+fn any() -> Place {
+    Place::Tcp((Ipv4Addr::LOCALHOST, 0).into())
+}
+
 fn start(settings: ListenerSettings) -> Server {
-    let bound = listener::bind((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
+    start_at(&any(), settings)
+}
+
+fn start_at(place: &Place, settings: ListenerSettings) -> Server {
+    let bound = listener::bind(place, 1).unwrap();
     let paths = Paths { entered: Arc::new(Semaphore::new(0)), gate: Arc::new(Semaphore::new(0)) };
     let counters = Arc::new(Connections::default());
     let (drain, watcher) = drain::channel();
@@ -101,12 +112,12 @@ fn start(settings: ListenerSettings) -> Server {
         watcher,
         Arc::clone(&counters),
     ));
-    Server { address: bound.address, paths, counters, drain, serving }
+    Server { place: bound.place, paths, counters, drain, serving }
 }
 
 impl Server {
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        TcpStream::connect(self.place.tcp().unwrap()).await.unwrap()
     }
 
     async fn entered(&self) {
@@ -119,7 +130,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Everything until the peer closes. A reset counts as a close only if nothing was to be read.
-async fn rest(client: &mut TcpStream) -> String {
+async fn rest(client: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     match soon(client.read_to_end(&mut bytes)).await {
         Ok(_) => String::from_utf8(bytes).unwrap(),
@@ -129,7 +140,7 @@ async fn rest(client: &mut TcpStream) -> String {
 }
 
 /// One response with `content-length`.
-async fn response(client: &mut TcpStream) -> String {
+async fn response(client: &mut (impl AsyncRead + Unpin)) -> String {
     let mut seen = Vec::new();
     loop {
         let read = soon(client.read_buf(&mut seen)).await.unwrap();

@@ -38,7 +38,10 @@ async fn one_secret_is_taken_whichever_sidecar_it_is_handed_to_and_all_know_it()
     soon("b knows the integration", PROPAGATION, || b.running.keys.mirror().get(key).is_some()).await;
 
     let secrets = ["a".repeat(64), "b".repeat(64)];
-    let ports = [a.running.traffic.unwrap(), b.running.traffic.unwrap()];
+    let ports = [
+        a.running.traffic.clone().unwrap().tcp().unwrap(),
+        b.running.traffic.clone().unwrap().tcp().unwrap(),
+    ];
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let offers = secrets
             .iter()
@@ -66,12 +69,12 @@ async fn a_data_sidecar_keeps_no_secret_and_blames_nobody_for_it() {
     let data = Sidecar::start_data(shared().port, &namespace).ready().await;
     let key = awaiting(&all);
     soon("data knows the integration", PROPAGATION, || data.running.keys.mirror().is_held(key)).await;
-    let port = data.running.traffic.unwrap();
+    let port = data.running.traffic.clone().unwrap().tcp().unwrap();
     let secret = "a".repeat(64);
     let answer = offer(&secret).send(port);
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(answer.header("retry-after").is_some());
     // The integration still waits: a sidecar that may write takes the same secret, and both know it then.
-    assert_eq!(offer(&secret).send(all.running.traffic.unwrap()).status, 200);
+    assert_eq!(offer(&secret).send(all.running.traffic.clone().unwrap().tcp().unwrap()).status, 200);
     soon("the secret is known", PROPAGATION, || event(&secret).send(port).status == 200).await;
 }

@@ -127,14 +127,14 @@ async fn a_secret_retired_on_a_signs_nothing_on_b() {
         Call::post("/webhooks/hook", "body").header("X-Webhook-Signature", signature)
     });
     let gives = async |call: &Call, status: u16| {
-        let there = || call.send(b.running.traffic.unwrap()).status == status;
+        let there = || call.send(b.running.traffic.clone().unwrap().tcp().unwrap()).status == status;
         soon(&format!("status {status}"), PROPAGATION, there).await
     };
     gives(&new, 200).await;
     gives(&old, 200).await;
     let retired = admin(&a, "POST", "/api/integrations/hook/retire-previous", json!({}));
     assert_eq!(retired.status, 200, "{}", retired.text());
-    assert_eq!(old.send(a.running.traffic.unwrap()).status, 401);
+    assert_eq!(old.send(a.running.traffic.clone().unwrap().tcp().unwrap()).status, 401);
     gives(&old, 401).await;
     gives(&new, 200).await;
 }

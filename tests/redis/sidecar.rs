@@ -211,7 +211,8 @@ impl Sidecar {
 
     /// Sends the key each time, from any thread.
     pub(crate) fn caller(&self, key: &Key) -> impl Fn() -> (u16, String) + Send + 'static {
-        let (address, header) = (self.running.traffic.unwrap(), format!("X-API-Key: {}\r\n", key.api_key));
+        let (address, header) =
+            (self.running.traffic.clone().unwrap().tcp().unwrap(), format!("X-API-Key: {}\r\n", key.api_key));
         move || http(address, "/x", &header)
     }
 

@@ -2,6 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -103,6 +106,13 @@ impl Call {
         connection.answer_to(&self.method)
     }
 
+    /// Sends it on a connection of its own to a Unix socket.
+    pub(crate) fn send_unix(&self, to: &Path) -> Answer {
+        let mut connection = Connection::open_unix(to);
+        connection.write(&self.bytes());
+        connection.answer_to(&self.method)
+    }
+
     /// Sends it on a connection of its own.
     pub(crate) fn send(&self, to: SocketAddr) -> Answer {
         let mut connection = Connection::open(to);
@@ -132,6 +142,10 @@ impl Connection {
         socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
         socket.connect(&to.into()).unwrap();
         Self::over(socket.into())
+    }
+
+    pub(crate) fn open_unix(to: &Path) -> Self {
+        Self::over(unix_stream(to))
     }
 
     /// Over a stream that is open already.
@@ -291,6 +305,11 @@ impl Connection {
             body.extend_from_slice(&chunk[..size]);
         }
     }
+}
+
+/// A stream to a Unix socket, which is a stream like any other.
+pub(crate) fn unix_stream(to: &Path) -> TcpStream {
+    OwnedFd::from(UnixStream::connect(to).unwrap()).into()
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

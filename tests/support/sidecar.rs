@@ -24,12 +24,16 @@ pub(crate) const TOKEN: &str = "test-admin-token-0123456789abcdef";
 /// Where the manual clock stands at first: 2026-01-01T00:00:00Z.
 pub(crate) const START: UnixMillis = UnixMillis(1_767_225_600_000);
 
+/// The traffic socket in its directory.
+const SOCKET: &str = "traffic.sock";
+
 /// What a sidecar is started with.
 pub(crate) struct Builder {
     file: String,
     upstream: Option<String>,
     manner: Manner,
     threads: usize,
+    is_unix: bool,
 }
 
 /// The sidecar.
@@ -77,13 +81,23 @@ impl Builder {
         self
     }
 
+    /// Takes traffic over a Unix socket, [`Sidecar::socket`].
+    pub(crate) fn unix(mut self) -> Self {
+        self.is_unix = true;
+        self
+    }
+
     pub(crate) fn start(self) -> Sidecar {
         let dir = tempfile::tempdir().unwrap();
         let upstream = Upstream::with(self.manner);
         let file = dir.path().join("countersign.toml");
         std::fs::write(&file, &self.file).unwrap();
+        let address = match self.is_unix {
+            true => format!("unix:{}", dir.path().join(SOCKET).display()),
+            false => "127.0.0.1:0".to_owned(),
+        };
         let overrides = [
-            ("listener.address", "127.0.0.1:0".to_owned()),
+            ("listener.address", address),
             ("listener.threads", self.threads.to_string()),
             ("admin.address", "127.0.0.1:0".to_owned()),
             ("ops.address", "127.0.0.1:0".to_owned()),
@@ -107,7 +121,7 @@ impl Sidecar {
     }
 
     pub(crate) fn builder() -> Builder {
-        Builder { file: String::new(), upstream: None, manner: Manner::Polite, threads: 2 }
+        Builder { file: String::new(), upstream: None, manner: Manner::Polite, threads: 2, is_unix: false }
     }
 
     pub(crate) fn running(&self) -> &Running {
@@ -116,7 +130,12 @@ impl Sidecar {
 
     /// The traffic port.
     pub(crate) fn traffic(&self) -> SocketAddr {
-        self.running().traffic.unwrap()
+        self.running().traffic.as_ref().unwrap().tcp().unwrap()
+    }
+
+    /// The traffic socket of one that has it in the file system.
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        self.dir.path().join(SOCKET)
     }
 
     /// Lets time pass, in which the store was heard of all along.

@@ -56,9 +56,13 @@ impl Client {
 
     /// Finishes a handshake as `name`; why not, where it does not.
     pub(crate) fn open(&self, to: SocketAddr, name: &str) -> Result<Session, String> {
+        self.open_over(TcpStream::connect(to).unwrap(), name)
+    }
+
+    /// The same over a stream that is open already.
+    pub(crate) fn open_over(&self, mut stream: TcpStream, name: &str) -> Result<Session, String> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(Arc::new(self.config.clone()), name).unwrap();
-        let mut stream = TcpStream::connect(to).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         while connection.is_handshaking() {
             connection.complete_io(&mut stream).map_err(|error| error.to_string())?;

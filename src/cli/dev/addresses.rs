@@ -20,8 +20,8 @@ const FILE: &str = "addresses.json";
 pub struct Addresses {
     /// Where admins reach it.
     pub admin: String,
-    /// Where senders reach it.
-    pub traffic: String,
+    /// Where senders reach it, unless that is a Unix socket.
+    pub traffic: Option<String>,
 }
 
 /// Those of the demo that runs in `dir`.

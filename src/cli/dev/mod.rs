@@ -58,12 +58,13 @@ fn start(args: &DevArgs) -> Result<Exit, String> {
     let mut provisioned = Ok(());
     let exit = serve::serve(&config, Some(token.clone()), None, |running| {
         // The demo has every port.
-        let (Some(traffic), Some(admin)) = (running.traffic, running.admin) else { return false };
+        let (Some(traffic), Some(admin)) = (&running.traffic, running.admin) else { return false };
         let places = Places { dir: &args.dir, traffic, admin, ops: running.ops };
         let client = Client::new(admin.to_string(), token);
         provisioned = provision::demo(running, &client).and_then(|demo| {
             let url = |address| format!("http://{address}");
-            let written = Addresses { admin: url(admin), traffic: url(traffic) }.write(&args.dir);
+            let addresses = Addresses { admin: url(admin), traffic: traffic.tcp().map(url) };
+            let written = addresses.write(&args.dir);
             written.map_err(|error| format!("{}: {error}", args.dir.display()))?;
             print::all(&places, &demo);
             Ok(())

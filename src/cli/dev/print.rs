@@ -13,6 +13,7 @@ use super::provision::Demo;
 use crate::cli::sign::curl::quoted;
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Head;
+use crate::listener::Place;
 use crate::secret::Secret;
 use crate::verify::scheme;
 
@@ -22,7 +23,7 @@ const BODY: &str = r#"{"hello":"world"}"#;
 /// Where everything is.
 pub(super) struct Places<'d> {
     pub(super) dir: &'d Path,
-    pub(super) traffic: SocketAddr,
+    pub(super) traffic: &'d Place,
     pub(super) admin: SocketAddr,
     pub(super) ops: SocketAddr,
 }
@@ -32,8 +33,27 @@ pub(super) fn all(places: &Places<'_>, demo: &Demo) {
     crate::cli::say(&text(places, demo));
 }
 
+/// How a sender reaches it: the beginning of a command, and that of a URL.
+struct Way {
+    curl: String,
+    base: String,
+}
+
+impl Way {
+    fn to(traffic: &Place) -> Self {
+        match traffic {
+            Place::Tcp(address) => Self { curl: "curl -i".to_owned(), base: format!("http://{address}") },
+            Place::Unix { path, .. } => Self {
+                curl: format!("curl -i --unix-socket {}", quoted(&path.display().to_string())),
+                base: "http://localhost".to_owned(),
+            },
+        }
+    }
+}
+
 fn text(places: &Places<'_>, demo: &Demo) -> String {
-    let base = format!("http://{}", places.traffic);
+    let way = Way::to(places.traffic);
+    let Way { curl, base } = &way;
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _infallible = write!(
@@ -41,23 +61,27 @@ fn text(places: &Places<'_>, demo: &Demo) -> String {
         "\
 Countersign is up, in front of an application that answers with what it received.
 
-  traffic  {base}
+  traffic  {traffic}
   admin    http://{admin}   token: {dir}/admin.token
   ops      http://{ops}/readyz   http://{ops}/metrics
 
 Paste these into another terminal.
 
 # An API key: streams through.
-curl -i {base}/orders -H 'X-API-Key: {api_key}'
+{curl} {base}/orders -H 'X-API-Key: {api_key}'
 
 # A signed request: covers time, method, target and body; good for five minutes.
 {signed}
 ",
+        traffic = match places.traffic {
+            Place::Tcp(_) => base.clone(),
+            socket @ Place::Unix { .. } => socket.to_string(),
+        },
         admin = places.admin,
         dir = places.dir.display(),
         ops = places.ops,
         api_key = shown(&demo.api_key),
-        signed = signed_request(&base, demo),
+        signed = signed_request(&way, demo),
     );
     for (name, secret) in &demo.integrations {
         let scheme = match *name {
@@ -71,11 +95,11 @@ curl -i {base}/orders -H 'X-API-Key: {api_key}'
             "pagerduty" => "A PagerDuty delivery.",
             _ => "A GitHub delivery.",
         };
-        let line = integration(&base, name, scheme, secret, BODY);
+        let line = integration(&way, name, scheme, secret, BODY);
         let _infallible = write!(out, "\n# {note}\n{line}\n");
     }
     if let Some((name, secret)) = demo.integrations.first() {
-        let line = integration(&base, name, name, secret, r#"{"hello":"mallory"}"#);
+        let line = integration(&way, name, name, secret, r#"{"hello":"mallory"}"#);
         let _infallible = write!(out, "\n# The same signature over another body: refused, 401.\n{line}\n");
     }
     let _infallible = write!(
@@ -111,19 +135,19 @@ fn whom(places: &Places<'_>) -> String {
     format!(" --token-file {}", dir.join(addresses::TOKEN).display())
 }
 
-fn signed_request(base: &str, demo: &Demo) -> String {
+fn signed_request(Way { curl, base }: &Way, demo: &Demo) -> String {
     let headers = sign("signed-request", "/orders?draft=1", &demo.secret);
     let mut line =
-        format!("curl -i '{base}/orders?draft=1' -d '{BODY}' -H 'X-Workspace-ID: {}'", demo.workspace);
+        format!("{curl} '{base}/orders?draft=1' -d '{BODY}' -H 'X-Workspace-ID: {}'", demo.workspace);
     let _infallible = write!(line, " -H 'X-Webhook-Key-Id: {}'{headers}", demo.key_id);
     line
 }
 
 /// Sends `body`, which is what was signed or what a forger would put in its place.
-fn integration(base: &str, name: &str, scheme: &str, secret: &Secret, body: &str) -> String {
+fn integration(Way { curl, base }: &Way, name: &str, scheme: &str, secret: &Secret, body: &str) -> String {
     let target = format!("/webhooks/{name}");
     let headers = sign(scheme, &target, secret);
-    format!("curl -i {base}{target} -d '{body}' -H 'Content-Type: application/json'{headers}")
+    format!("{curl} {base}{target} -d '{body}' -H 'Content-Type: application/json'{headers}")
 }
 
 fn sign(scheme: &str, target: &str, secret: &Secret) -> String {

@@ -4,7 +4,6 @@
 //! those that wait are short of; a member is asked once; a verified one never.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Shed;
+use crate::client::Address;
 
 /// Added to every age, so that what has just begun is not infinitely fast.
 const BEGINNING: Duration = Duration::from_millis(100);
@@ -24,7 +24,7 @@ const SLOWER: u128 = 8;
 /// One body.
 #[derive(Debug)]
 pub(super) struct Member {
-    address: IpAddr,
+    address: Address,
     begun: Instant,
     held: AtomicU64,
     /// Bytes that it waits for.
@@ -35,7 +35,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(address: IpAddr, now: Instant) -> Arc<Self> {
+    pub(super) fn new(address: Address, now: Instant) -> Arc<Self> {
         Arc::new(Self {
             address,
             begun: now,
@@ -157,7 +157,7 @@ impl Crowd {
         }
         let now = Instant::now();
         let held = self.by_address();
-        let holds = |address: &IpAddr| held.get(address).copied().unwrap_or(0);
+        let holds = |address: &Address| held.get(address).copied().unwrap_or(0);
         let own = holds(&member.address);
         let others_wait = self.queue.iter().any(|other| other.address != member.address);
         if others_wait && own.saturating_add(member.needs()) > part {
@@ -174,7 +174,7 @@ impl Crowd {
             self.members.iter().filter(|other| other.is_given_up()).map(|other| other.held()).sum();
         let mut short = self.demand().saturating_sub(free.saturating_add(coming)).min(member.needs());
         let mut chosen = Vec::new();
-        let mut excess: HashMap<IpAddr, u64> = HashMap::new();
+        let mut excess: HashMap<Address, u64> = HashMap::new();
         for other in candidates {
             if short == 0 {
                 break;
@@ -201,7 +201,7 @@ impl Crowd {
         Verdict::Wait(chosen.into_iter().map(|(other, reason)| (other.give_up(), reason).1).collect())
     }
 
-    fn by_address(&self) -> HashMap<IpAddr, u64> {
+    fn by_address(&self) -> HashMap<Address, u64> {
         let mut held = HashMap::new();
         for member in self.members.iter().filter(|member| !member.is_given_up()) {
             *held.entry(member.address).or_default() += member.held();

@@ -8,7 +8,6 @@
 
 mod crowd;
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,7 +16,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use crate::listener::network;
+use crate::client::Address;
 use crowd::{Crowd, Member, Verdict};
 
 /// How long a body waits for room before the slowest gives way: verified bodies go on within that time, unless
@@ -72,7 +71,7 @@ impl Shed {
 #[derive(Debug)]
 pub struct Share {
     budget: Arc<Budget>,
-    address: IpAddr,
+    address: Address,
     held: u64,
     /// For a body that is watched.
     member: Option<Arc<Member>>,
@@ -119,7 +118,7 @@ impl Budget {
 
     /// A share of nothing for a body of this client, to be charged as bytes arrive.
     #[must_use]
-    pub fn share(self: &Arc<Self>, client: IpAddr) -> Share {
+    pub fn share(self: &Arc<Self>, client: Address) -> Share {
         Share { budget: Arc::clone(self), address: client, held: 0, member: None }
     }
 
@@ -129,7 +128,8 @@ impl Budget {
         if self.waiting.load(Ordering::Acquire) > 0 || !self.take(bytes) {
             return None;
         }
-        let address = IpAddr::from([0, 0, 0, 0]);
+        // Never compared: what is held at once is not watched.
+        let address = Address::UNIX;
         Some(Share { budget: Arc::clone(self), address, held: bytes, member: None })
     }
 
@@ -204,7 +204,7 @@ impl Share {
 
     fn watched(&mut self) -> &Arc<Member> {
         self.member.get_or_insert_with(|| {
-            let member = Member::new(network(self.address), Instant::now());
+            let member = Member::new(self.address.network(), Instant::now());
             self.budget.crowd.lock().join(Arc::clone(&member));
             member
         })

@@ -2,11 +2,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Budget, Exhausted, Share, Shed};
+use crate::client::Address;
 
 const KIB: u64 = 1024;
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn address(last: u8) -> Address {
+    IpAddr::from([192, 0, 2, last]).into()
 }
 
 async fn charge(share: &mut Share, bytes: u64, last: bool) -> Result<(), Exhausted> {
