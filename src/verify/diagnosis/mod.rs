@@ -153,7 +153,7 @@ fn malformed(case: &Case<'_>, fault: CredentialFault) -> Vec<Finding> {
 }
 
 fn clock_skew(skew: i64, tolerance: u32) -> Finding {
-    let (apart, side) = (skew.unsigned_abs(), if skew < 0 { "ago" } else { "ahead" });
+    let (apart, side) = (skew.unsigned_abs(), if skew.is_negative() { "ago" } else { "ahead" });
     Finding {
         code: Code::ClockSkew,
         detail: format!("signed {apart} s {side}, and {tolerance} s are allowed"),

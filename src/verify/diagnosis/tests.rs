@@ -64,6 +64,10 @@ impl Refused<'_> {
     fn codes(&self) -> Vec<Code> {
         self.findings().into_iter().map(|finding| finding.code).collect()
     }
+
+    fn details(&self) -> Vec<String> {
+        self.findings().into_iter().map(|finding| finding.detail).collect()
+    }
 }
 
 #[test]
@@ -89,32 +93,75 @@ fn another_secret_another_preset_and_an_overlap_that_is_over_are_told_apart() {
     let expired = Refused { signed_with: "former", expired: Some("former"), ..RIGHT }.findings();
     assert_eq!(expired[0].code, Code::OverlapExpired);
     assert!(expired[0].detail.contains("60 s ago"), "{}", expired[0].detail);
+    let neither = Refused { signed_with: "wrong", expired: Some("former"), ..RIGHT };
+    assert_eq!(neither.codes(), [Code::Unexplained], "neither secret");
     let other = Refused { sender: "github", expected: "bitbucket", ..RIGHT };
     // Both read X-Hub-Signature; GitHub signs in another header, so it is missing and one is alike.
     assert_eq!(other.codes(), [Code::HeaderMissing, Code::HeaderAlike]);
+    assert_eq!(
+        other.details(),
+        ["not there: x-hub-signature", "these look like it: x-hub-signature-256"],
+        "each by its name"
+    );
     assert_eq!(Refused { signed_with: "right\n", ..RIGHT }.codes(), [Code::SecretForm]);
 }
 
 #[test]
 fn a_clock_that_is_off_is_told_in_seconds() {
-    for seconds in [-912, 1000] {
-        let slack = Refused { sender: "slack", expected: "slack", seconds, body: None, ..RIGHT };
-        let [finding] = <[Finding; 1]>::try_from(slack.findings()).unwrap();
-        assert_eq!((finding.code, finding.seconds), (Code::ClockSkew, Some(seconds)));
+    for (seconds, detail) in [
+        (-912, "signed 912 s ago, and 300 s are allowed"),
+        (1000, "signed 1000 s ahead, and 300 s are allowed"),
+        (-301, "signed 301 s ago, and 300 s are allowed"),
+    ] {
+        for body in [None, RIGHT.body] {
+            let slack = Refused { sender: "slack", expected: "slack", seconds, body, ..RIGHT };
+            let [finding] = <[Finding; 1]>::try_from(slack.findings()).unwrap();
+            assert_eq!((finding.code, finding.seconds), (Code::ClockSkew, Some(seconds)));
+            assert_eq!(finding.detail, detail);
+        }
     }
+}
+
+#[test]
+fn a_clock_at_the_edge_of_the_window_is_not_off() {
+    for seconds in [-300, 300] {
+        let slack = Refused { sender: "slack", expected: "slack", signed_with: "wrong", seconds, ..RIGHT };
+        assert_eq!(slack.codes(), [Code::Unexplained], "{seconds}");
+    }
+}
+
+#[test]
+fn nothing_is_tried_on_a_body_that_is_not_known() {
+    assert_eq!(Refused { signed_with: "wrong", body: None, ..RIGHT }.codes(), []);
 }
 
 #[test]
 fn another_encoding_or_prefix_is_told_without_the_body() {
     let header = HeaderName::from_static("x-hub-signature-256");
     let bare = "ab".repeat(32);
-    for value in [bare.as_str(), "sha256=q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s="] {
+    for (value, reading) in [
+        (bare.as_str(), "it reads as a signature without `sha256=` before it"),
+        (
+            "sha256=q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=",
+            "it reads as the signature in base64, not hex",
+        ),
+    ] {
         let headers = HeaderMap::from_iter([(header.clone(), HeaderValue::from_str(value).unwrap())]);
-        let codes: Vec<Code> =
-            Refused { body: None, ..RIGHT }.findings_of(&headers).iter().map(|found| found.code).collect();
-        assert_eq!(codes[0], Code::Malformed);
-        assert!(codes[1..].contains(&Code::Encoding), "{value}: {codes:?}");
+        let findings = Refused { body: None, ..RIGHT }.findings_of(&headers);
+        assert_eq!(findings[0].code, Code::Malformed);
+        assert!(findings[0].detail.ends_with("; the scheme's is in hex after `sha256=`"), "{findings:?}");
+        let read = |found: &Finding| found.code == Code::Encoding && found.detail == reading;
+        assert!(findings[1..].iter().any(read), "{value}: {findings:?}");
     }
+    let headers = HeaderMap::from_iter([(
+        HeaderName::from_static("x-hook-signature"),
+        HeaderValue::from_static("no hex"),
+    )]);
+    let findings = Refused { expected: "asana", ..RIGHT }.findings_of(&headers);
+    assert!(
+        findings[0].detail.ends_with("; the scheme's is in hex"),
+        "nothing stands before it: {findings:?}"
+    );
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Scheme {
             (Some(field), Form::List { separator, .. }) => {
                 value = format!("{field}{}{value}", char::from(*separator));
             }
-            (field, Form::Items { prefix, separator, first }) if *first > 0 => {
+            (field, Form::Items { prefix, separator, first }) => {
                 let mut items = vec![field.unwrap_or_else(|| "0".to_owned())];
                 items.resize(*first, "0".to_owned());
                 items.push(signature);

@@ -138,6 +138,48 @@ mod tests {
         assert_eq!(crlf(b"a\r\nb\n"), b"a\r\nb\r\n");
     }
 
+    /// What is tried beside the body as it is, by the first words of what is said of it.
+    fn tried(body: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let [own, others @ ..] = &changes(body)[..] else { panic!("nothing") };
+        assert!(own.what.is_none() && *own.value == *body);
+        others.iter().map(|change| (change.what.clone().unwrap().1, change.value.to_vec())).collect()
+    }
+
+    #[test]
+    fn each_repair_is_named_with_the_bytes_that_it_makes() {
+        let holds = |body: &[u8], what: &str, repaired: &[u8]| {
+            let tried = tried(body);
+            assert!(
+                tried.iter().any(|(said, bytes)| said.starts_with(what) && bytes == repaired),
+                "{what}: {tried:?}"
+            );
+        };
+        holds(b"a\r\n", "the body without the CRLF", b"a");
+        holds(b"a\r\n", "the body without the line feed", b"a\r");
+        holds(b"a", "a line feed after", b"a\n");
+        holds(b"a", "a CRLF after", b"a\r\n");
+        holds(b"\xef\xbb\xbfa", "the body without the byte order mark", b"a");
+        holds(b"a\r\nb", "LF for every CRLF", b"a\nb");
+        holds(b"a\nb", "CRLF for every LF", b"a\r\nb");
+        holds(b"a", "an empty body", b"");
+        let json = br#"{"b": "/", "a":1}"#;
+        holds(json, "the JSON of the body without spaces", br#"{"b":"/","a":1}"#);
+        holds(json, "a space after each", br#"{"b": "/", "a": 1}"#);
+        holds(json, "`\\/` for `/`", br#"{"b":"\/","a":1}"#);
+        holds(br#"{"b": "\/"}"#, "`/` for `\\/`", br#"{"b":"/"}"#);
+        holds(json, "the keys of the body's JSON sorted", br#"{"a":1,"b":"/"}"#);
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_written_anew_and_nothing_is_not_emptied() {
+        let about_json = |(said, _): &(String, Vec<u8>)| said.contains("JSON");
+        assert!(!tried(b"a: b, c").iter().any(about_json));
+        assert_eq!(
+            tried(b"").iter().map(|(_, bytes)| bytes.as_slice()).collect::<Vec<_>>(),
+            [&b"\n"[..], b"\r\n"]
+        );
+    }
+
     #[test]
     fn the_same_bytes_are_tried_once() {
         let changes = changes(b"{}");

@@ -7,6 +7,8 @@ mod body;
 mod head;
 mod scheme;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

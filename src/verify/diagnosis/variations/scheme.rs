@@ -19,8 +19,7 @@ pub(super) fn changes(scheme: &Scheme) -> Vec<Change<Option<Arc<Scheme>>>> {
             changes.push(Change::to(Kind::Rule, what, Some(Arc::new(scheme))));
         }
     }
-    let others = presets().filter(|other| other.spec() != scheme.spec() && other.label() != scheme.label());
-    for other in others {
+    for other in presets().filter(|other| other.spec() != scheme.spec()) {
         let what = format!("the scheme `{}`", other.label());
         changes.push(Change::to(Kind::Scheme, what, Some(Arc::clone(other))));
     }
@@ -161,4 +160,127 @@ fn templates(spec: &SchemeSpec) -> Vec<(String, SchemeSpec)> {
         ));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{changes, readings, units};
+    use crate::verify::diagnosis::variations::Kind;
+    use crate::verify::scheme::{CUSTOM, Scheme, SchemeSpec, preset, presets};
+
+    fn compile(text: &str) -> Scheme {
+        let spec: SchemeSpec = toml::from_str(text).unwrap();
+        Scheme::compile(&spec, CUSTOM).unwrap()
+    }
+
+    /// What is tried of this kind.
+    fn tried(scheme: &Scheme, wanted: Kind) -> Vec<String> {
+        let said = changes(scheme).into_iter().filter_map(|change| change.what);
+        said.filter(|(kind, _)| *kind == wanted).map(|(_, what)| what).collect()
+    }
+
+    #[test]
+    fn every_other_preset_is_tried() {
+        let others = tried(preset("github").unwrap(), Kind::Scheme);
+        assert_eq!(others.len(), presets().count() - 1);
+        assert!(!others.contains(&"the scheme `github`".to_owned()));
+        let same = Scheme::compile(preset("github").unwrap().spec(), CUSTOM).unwrap();
+        assert_eq!(tried(&same, Kind::Scheme), others, "whatever it is called");
+    }
+
+    #[test]
+    fn a_signature_may_be_in_other_letters_and_behind_something_else() {
+        let read =
+            |scheme: &Scheme| -> Vec<String> { readings(scheme).into_iter().map(|(what, _)| what).collect() };
+        assert_eq!(
+            read(preset("github").unwrap()),
+            [
+                "a signature without `sha256=` before it",
+                "the signature in base64, not hex, and nothing before it",
+                "the signature in base64, not hex",
+                "the signature in base64url, not hex, and nothing before it",
+                "the signature in base64url, not hex",
+            ]
+        );
+        assert_eq!(
+            read(preset("asana").unwrap()),
+            [
+                "`sha256=` before the signature",
+                "`sha512=` before the signature",
+                "`v1=` before the signature",
+                "`v0=` before the signature",
+                "the signature in base64, not hex",
+                "the signature in base64url, not hex",
+            ]
+        );
+        assert_eq!(read(preset("gitlab-token").unwrap()), [""; 0], "a token is text");
+        let (what, bare) = readings(preset("github").unwrap()).swap_remove(0);
+        assert_eq!((what.as_str(), bare.prefix()), ("a signature without `sha256=` before it", ""));
+    }
+
+    #[test]
+    fn the_rules_of_a_scheme_are_tried_one_by_one() {
+        let rules = tried(preset("asana").unwrap(), Kind::Rule);
+        assert_eq!(
+            rules[6..],
+            [
+                "the secret decoded from base64",
+                "the secret decoded from hexadecimal",
+                "the secret without `whsec_`, not decoded",
+                "`algorithm = \"hmac-sha1\"`",
+                "`algorithm = \"hmac-sha384\"`",
+                "`algorithm = \"hmac-sha512\"`",
+            ]
+        );
+        assert_eq!(tried(preset("gitlab-token").unwrap(), Kind::Rule), [""; 0]);
+        let timed = compile(
+            "signed = '{timestamp}.{body}'\nalgorithm = 'hmac-sha256'\nencoding = 'hex'\n\
+             [sig]\nheader = 'X-Sig'\n[timestamp]\nheader = 'X-Time'",
+        );
+        let rules = tried(&timed, Kind::Rule);
+        let templates = &rules[rules.len() - 7..];
+        assert_eq!(
+            templates,
+            [
+                "the body alone signed",
+                "`signed = \"{timestamp}:{body}\"`",
+                "`signed = \"{timestamp}{body}\"`",
+                "`signed = \"{body}{timestamp}\"`",
+                "`signed = \"v0:{timestamp}:{body}\"`",
+                "the time in `unit = \"ms\"`",
+                "the time in `unit = \"rfc3339\"`",
+            ]
+        );
+        let standard = "the template of Standard Webhooks".to_owned();
+        assert!(!rules.contains(&standard), "without an id");
+        let with_id = compile(
+            "signed = '{timestamp}.{id}.{body}'\nalgorithm = 'hmac-sha256'\nencoding = 'base64'\n\
+             [sig]\nheader = 'X-Sig'\n[timestamp]\nheader = 'X-Time'\n[id]\nheader = 'X-Id'",
+        );
+        assert!(tried(&with_id, Kind::Rule).contains(&standard));
+    }
+
+    #[test]
+    fn a_secret_that_is_decoded_may_be_meant_as_it_is() {
+        let rules = tried(preset("standard-webhooks").unwrap(), Kind::Rule);
+        assert!(rules.contains(&"the secret used as it is written, not decoded".to_owned()), "{rules:?}");
+        let decoded = changes(preset("asana").unwrap()).into_iter().find_map(|change| {
+            let (_, what) = change.what?;
+            change.value.filter(|_| what == "the secret decoded from base64")
+        });
+        let spec = decoded.unwrap().spec().secret.clone();
+        assert_eq!(spec.strip.as_deref(), Some("whsec_"));
+        assert_eq!(serde_json::to_value(spec.decode).unwrap(), "base64");
+    }
+
+    #[test]
+    fn a_time_has_the_other_units_and_none_where_there_is_no_time() {
+        let names =
+            |scheme: &Scheme| -> Vec<&str> { units(scheme).into_iter().map(|(name, _)| name).collect() };
+        assert_eq!(names(preset("slack").unwrap()), ["ms", "rfc3339"]);
+        assert_eq!(names(preset("github").unwrap()), [""; 0]);
+        for (name, scheme) in units(preset("slack").unwrap()) {
+            assert_eq!(scheme.spec().timestamp.as_ref().unwrap().unit.name(), name);
+        }
+    }
 }

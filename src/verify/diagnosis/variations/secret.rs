@@ -11,7 +11,8 @@ pub(super) fn changes(secrets: &[Secret]) -> Vec<Change<Secret>> {
     for secret in secrets {
         let text = secret.expose();
         let mut add = |what: &str, value: &[u8]| {
-            if !value.is_empty() && value != text {
+            // What two of them make alike is told once, by the first.
+            if !value.is_empty() && changes.iter().all(|change| !change.value.ct_eq(value)) {
                 changes.push(Change::to(Kind::Secret, what, Secret::new(value.to_vec())));
             }
         };
@@ -53,6 +54,44 @@ fn unnamed(text: &[u8]) -> &[u8] {
 mod tests {
     use super::changes;
     use crate::secret::Secret;
+
+    /// What is tried of a secret beside itself, and a line feed after it.
+    fn tried(text: &str) -> Vec<String> {
+        let found = changes(&[Secret::from_text(text)]);
+        let texts = found.iter().map(|change| String::from_utf8(change.value.expose().to_vec()).unwrap());
+        let mut texts: Vec<String> = texts.collect();
+        assert!(found[0].what.is_none() && texts.remove(0) == text);
+        assert_eq!(texts.pop(), Some(format!("{text}\n")));
+        texts
+    }
+
+    #[test]
+    fn only_what_surrounds_a_secret_is_taken_away() {
+        for (text, wanted) in [
+            ("s3cret", &[][..]),
+            (" s3cret", &["s3cret"]),
+            ("\u{feff}s3cret", &["s3cret"]),
+            (" 'a' ", &["'a'", "a"]),
+            ("'a\"", &[]),
+            ("'", &[]),
+            ("''", &[]),
+            ("KEY_1=a=b", &["a=b"]),
+            ("KEY=\"a\"", &["a"]),
+            ("KEY=", &[]),
+            ("=a", &[]),
+            ("key=a", &[]),
+            ("A-B=a", &[]),
+        ] {
+            assert_eq!(tried(text), wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn each_of_several_secrets_is_changed() {
+        let found = changes(&[Secret::from_text("a"), Secret::from_text("b")]);
+        let own = found.iter().filter(|change| change.what.is_none()).count();
+        assert_eq!((own, found.len()), (2, 4));
+    }
 
     #[test]
     fn what_an_editor_or_a_copy_adds_is_taken_away() {
