@@ -90,7 +90,14 @@ fn base62<const DIGITS: usize>(bytes: &[u8]) -> [u8; DIGITS] {
 mod tests {
     use sha2::{Digest, Sha256};
 
-    use super::{ADMIN_TOKEN, ALPHABET, API_KEY, CHECKSUM_DIGITS, RANDOM_DIGITS};
+    use super::{ADMIN_TOKEN, ALPHABET, API_KEY, CHECKSUM_DIGITS, RANDOM_DIGITS, digest};
+
+    /// SHA-256 of `abc`: FIPS 180-2, appendix B.1.
+    #[test]
+    fn what_is_stored_of_a_text_is_its_sha_256() {
+        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(data_encoding::HEXLOWER.encode(&digest(b"abc")), known);
+    }
 
     /// χ² over the digits of 25,000 keys, which are the same in each run. A digit taken as `byte % 62` of 256 would
     /// be off by a quarter, and χ² in the thousands; the first digit, which holds what is left above 62^42, is not

@@ -154,6 +154,7 @@ mod tests {
         assert_eq!(judged(&["wrong", "right"], b"body", 0, None), Ok(Which::Previous));
         assert_eq!(judged(&["", "right"], b"body", 0, None), Ok(Which::Previous));
         assert_eq!(judged(&["right", "right"], b"body", 0, None), Ok(Which::Current));
+        assert_eq!(judged(&["wrong", "right", "right"], b"body", 0, None), Ok(Which::Previous));
     }
 
     #[test]

@@ -95,6 +95,13 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_16_kib_is_read_and_no_longer_one() {
+        let padded = |length: usize| format!("{KEY}{}", "\n".repeat(length - KEY.len()));
+        assert!(public_key(padded(16_384).as_bytes()).is_some());
+        assert_eq!(public_key(padded(16_385).as_bytes()), None);
+    }
+
+    #[test]
     fn lines_may_stand_above() {
         assert_eq!(below_lines(b" a \r\n\nb\n-----BEGIN X"), Some((vec!["a", "b"], "-----BEGIN X")));
         assert_eq!(below_lines(b"-----BEGIN"), Some((vec![], "-----BEGIN")));

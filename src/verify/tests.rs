@@ -338,6 +338,13 @@ fn several_credentials_are_of_one_workspace_or_refused() {
 }
 
 #[test]
+fn a_body_is_needed_in_one_piece_where_a_part_of_it_is_read() {
+    let whole = |name| awaited(by_integration(&integration(preset(name).unwrap()))).needs_whole_body();
+    assert!(whole("linear"), "its time is in the body");
+    assert!(!whole("github") && !whole("slack"));
+}
+
+#[test]
 fn a_body_is_limited_and_required_as_the_scheme_says() {
     let limit = |name| awaited(by_integration(&integration(preset(name).unwrap()))).max_body();
     assert_eq!(limit("github"), Some(25 << 20));

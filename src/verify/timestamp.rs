@@ -205,7 +205,7 @@ pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{TimestampFault, Unit, check};
+    use super::{TimestampFault, Unit, check, digits};
     use crate::clock::UnixMillis;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_900);
@@ -301,6 +301,27 @@ mod tests {
             "2021-01-01T00:00:00.1234567890Z",
         ] {
             assert_eq!(at(text), None, "{text}");
+        }
+    }
+
+    /// RFC 3339, appendix C: a year that ends a century has a leap day only where 400 divides it.
+    #[test]
+    fn a_leap_day_is_in_every_fourth_year_but_for_most_centuries() {
+        let at = |year: &str| Unit::Rfc3339.parse(format!("{year}-02-29T00:00:00Z").as_bytes());
+        for year in ["1996", "2000", "2400"] {
+            assert!(at(year).is_some(), "{year}");
+        }
+        for year in ["1900", "2001", "2002", "2100", "2200", "2300"] {
+            assert_eq!(at(year), None, "{year}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_1_to_18_digits() {
+        assert_eq!(digits(&[b'9'; 18]), Some(999_999_999_999_999_999));
+        assert_eq!(digits(&[b'9'; 17]), Some(99_999_999_999_999_999));
+        for text in [&[b'9'; 19][..], b"", b"1a"] {
+            assert_eq!(digits(text), None);
         }
     }
 

@@ -49,6 +49,7 @@ mod tests {
         let holds =
             |text: &str| read(text).is_some_and(|tags| tags.contain(&Tag::new(&[0, 1]).unwrap()).into());
         assert!(holds("0001") && holds("zz, ffff ,0001") && holds(&format!("{}0001", "ffff,".repeat(15))));
+        assert!(holds("0001,0001"), "twice is not never");
         assert!(!holds("0002") && !holds("") && !holds("zz") && !holds("000001"));
         assert!(!holds(&format!("0001{}", ",ffff".repeat(16))), "too many");
     }

@@ -237,6 +237,12 @@ mod tests {
     }
 
     #[test]
+    fn every_json_value_is_read_as_it_is() {
+        let text = br#"{"a": [1.5, -1e3, 0, -7, 18446744073709551615, true, null, "x", [], {}]}"#;
+        assert_eq!(json(text), Some(serde_json::from_slice(text).unwrap()));
+    }
+
+    #[test]
     fn a_key_twice_trailing_text_and_deep_nesting_are_no_json() {
         for text in [r#"{"a":1,"a":2}"#, r#"{"b":{"a":1,"a":1}}"#, "{} {}", "", "{"] {
             assert!(json(text.as_bytes()).is_none(), "{text}");

@@ -2,6 +2,7 @@
 
 use super::Parts;
 use crate::clock::UnixMillis;
+use crate::credential::Extraction;
 use crate::verify::kind::testing::{NOW, Sent, compile, faults};
 use crate::verify::scheme::{Scheme, preset};
 
@@ -22,6 +23,22 @@ fn manifest(target: &str, request_id: Option<&str>) -> Option<String> {
         sent.set("x-request-id", id);
     }
     Parts::read(&sent.head()).ok().map(|parts| parts.manifest("1"))
+}
+
+#[test]
+fn a_time_of_more_than_11_digits_is_in_milliseconds() {
+    let at = |ts: &str| {
+        let mut sent = sent("/");
+        sent.set("x-signature", &format!("ts={ts},v1={}", "00".repeat(32)));
+        match named().extract(&sent.head()) {
+            Extraction::Present(credential) => credential.timestamp(),
+            _ => None,
+        }
+    };
+    assert_eq!(at("1700000000"), Some(NOW));
+    assert_eq!(at("99999999999"), Some(UnixMillis(99_999_999_999_000)));
+    assert_eq!(at("100000000000"), Some(UnixMillis(100_000_000_000)));
+    assert_eq!(at("1700000000000"), Some(NOW));
 }
 
 #[test]

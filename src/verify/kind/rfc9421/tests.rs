@@ -6,6 +6,7 @@ use data_encoding::BASE64;
 
 use super::base::signature_base;
 use super::fields::inputs;
+use crate::credential::{CredentialFault, Extraction};
 use crate::verify::kind::testing::{NOW, Sent, compile, faults};
 use crate::verify::scheme::Scheme;
 
@@ -84,6 +85,34 @@ fn the_least_that_must_be_covered_is_covered() {
     let loose = compile(&format!("{HMAC}required = []\ntarget = false\nbody = 'optional'\n"));
     assert!(passes(&loose, "(\"@authority\");created=1700000000"));
     assert!(!loose.binds_body() && !loose.binds_target());
+}
+
+#[test]
+fn a_body_is_bound_where_its_digest_must_be_covered() {
+    let binds =
+        |required: &str| compile(&format!("{HMAC}required = [{required}]\nbody = 'optional'\n")).binds_body();
+    assert!(binds("'content-digest'") && binds("'@method', 'content-digest'"));
+    assert!(!binds("'@method'") && !binds(""));
+}
+
+#[test]
+fn each_header_is_there_once_or_neither_is() {
+    let scheme = compile(HMAC);
+    let signed = sent().signed(&scheme, SECRET);
+    let fault = |sent: &Sent| match scheme.extract(&sent.head()) {
+        Extraction::Malformed(fault) => Some(fault),
+        _ => None,
+    };
+    assert_eq!(fault(&signed), None);
+    for (name, twice) in [("signature", "Signature"), ("signature-input", "Signature-Input")] {
+        let mut changed = signed.clone();
+        changed.add(name, &signed.get(name));
+        assert_eq!(fault(&changed), Some(CredentialFault::Duplicate(twice)));
+        changed.headers.remove(name);
+        let missing = "one of Signature and Signature-Input is missing";
+        assert_eq!(fault(&changed), Some(CredentialFault::Malformed(missing)), "{name}");
+    }
+    assert!(matches!(scheme.extract(&sent().head()), Extraction::Absent));
 }
 
 #[test]

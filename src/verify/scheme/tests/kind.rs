@@ -55,6 +55,8 @@ fn an_override_turns_a_token_into_its_signed_form() {
     assert_eq!((made.algorithm(), made.header()), ("token", "x-relay-signature"));
     let signed = Overrides { algorithm: text("sha256"), ..Overrides::default() };
     assert_eq!(scheme("newrelic", &signed).label(), "newrelic-hmac");
+    let as_it_is = Overrides { algorithm: text("token"), ..Overrides::default() };
+    assert_eq!(scheme("datadog", &as_it_is).label(), "datadog");
 }
 
 #[test]
@@ -86,6 +88,12 @@ fn the_prefix_of_a_list_is_its_key() {
     assert_eq!(scheme("pagerduty", &other).prefix(), "v2=");
     let wrong = Overrides { prefix: text("sha256"), ..Overrides::default() };
     assert_eq!(paths("pagerduty", None, &wrong), ["signaturePrefix"]);
+    let nothing = Overrides { prefix: text("="), ..Overrides::default() };
+    let faults = effective("pagerduty", None, &nothing).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["signaturePrefix: must end in `=`, as `v1=`"]);
+    let token = Overrides { algorithm: text("token"), ..Overrides::default() };
+    assert_eq!(paths("pagerduty", None, &token), ["signatureAlgorithm"], "a token is no list");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod built_in;
 mod changes;
+mod explained;
 mod faults;
 mod grammar;
 mod kind;

@@ -1,6 +1,8 @@
 //! Secrets and tokens: what makes a key, and that none is printed.
 
-use super::{BODY, HEX, NOW, SECRET, SecretFault, Sent, extract, key, named, presets, verifies};
+use super::{
+    BODY, HEX, NOW, SECRET, SecretFault, Sent, compile, extract, faults, key, named, presets, verifies,
+};
 use crate::secret::Secret;
 
 #[test]
@@ -26,6 +28,15 @@ fn a_secret_is_decoded_as_the_scheme_says() {
     assert_eq!(len("whsec_whsec_AAE="), Err(SecretFault::Encoding("base64")));
     assert!(scheme.generate_secret(&[0; 32]).expose().starts_with(b"whsec_"));
     assert_eq!(named("github").generate_secret(&[0xab; 32]).expose_text(), Some("ab".repeat(32).as_str()));
+}
+
+#[test]
+fn only_where_a_text_may_hold_several_secrets_its_lines_are_told_apart() {
+    let len = |name: &str, text: &str| named(name).secret_len(&Secret::from_text(text));
+    assert_eq!((len("box", "short\na-longer-one"), len("github", "short\none")), (Ok(5), Ok(9)));
+    assert_eq!(len("box", "\n\r\n"), Err(SecretFault::Empty));
+    let takes = ["box", "discord", "github", "gitlab-token"].map(|name| named(name).takes_lines());
+    assert_eq!(takes, [true, true, false, false], "PEM has lines too");
 }
 
 #[test]
@@ -65,4 +76,44 @@ fn the_same_secret_twice_is_still_one() {
     let twice = scheme.prepare(&Secret::from_text(&format!("{SECRET}\n{SECRET}"))).unwrap();
     let sent = Sent::signed(scheme, &once, BODY);
     assert!(verifies(scheme, &twice, &sent, BODY));
+}
+
+#[test]
+fn of_several_secrets_those_that_match_tell_whether_the_body_is_bound() {
+    let other = "fedcba9876543210fedcba9876543210";
+    for (signed, binds) in [("{body}", true), ("{path}", false)] {
+        let scheme = compile(&format!(
+            "signed = '{signed}'\nalgorithm = 'hmac-sha256'\nencoding = 'hex'\n[sig]\nheader = 'X-Sig'\n\
+             [secret]\nseveral = true"
+        ));
+        let sent = Sent::signed(&scheme, &key(&scheme), BODY);
+        let credential = extract(&scheme, &sent).unwrap();
+        let finding = |secrets: &[&str]| {
+            let key = scheme.prepare(&Secret::from_text(&secrets.join("\n"))).unwrap();
+            let mut attempt = scheme.begin(&key, &sent.head(), &credential);
+            attempt.update(BODY);
+            let finding = attempt.finish(&scheme, &credential, BODY);
+            (bool::from(finding.matched), finding.binds_body)
+        };
+        for secrets in [&[SECRET, other][..], &[other, SECRET], &[SECRET, SECRET]] {
+            assert_eq!(finding(secrets), (true, binds), "{signed} {secrets:?}");
+        }
+        assert_eq!(finding(&[other, other]), (false, false), "{signed}");
+    }
+}
+
+#[test]
+fn a_scheme_whose_generated_secrets_it_cannot_use_does_not_load() {
+    let made = |secret: &str| {
+        faults(&format!(
+            "signed = '{{body}}'\nalgorithm = 'hmac-sha256'\nencoding = 'hex'\n[sig]\nheader = 'X-Sig'\n\
+             [secret]\n{secret}"
+        ))
+    };
+    assert_eq!(made("decode = 'hex'"), [""; 0]);
+    assert_eq!(made("generate = 'whsec'"), [""; 0]);
+    assert_eq!(made("generate = 'whsec'\nstrip = 'whsec_'\ndecode = 'base64'"), [""; 0]);
+    assert_eq!(made("generate = 'whsec'\ndecode = 'hex'"), ["secret.generate"]);
+    // A byte of those that were generated would be lost.
+    assert_eq!(made("strip = 'a5'\ndecode = 'hex'"), ["secret.generate"]);
 }

@@ -87,6 +87,12 @@ fn an_id_can_not_move_the_boundaries_of_the_signed_bytes() {
     moved.add("webhook-id", "msg_1700000000000.1700000000.a");
     moved.add("webhook-timestamp", "1700000009");
     assert!(!verifies(scheme, &key, &moved, b"rest"));
+    let behind = compile(
+        "signed = '{body}.{id}'\nalgorithm = 'hmac-sha256'\nencoding = 'hex'\n[sig]\nheader = 'X-Sig'\n\
+         [id]\nheader = 'X-Id'",
+    );
+    let reads = |id: &str| extract(&behind, &Sent::with(&[("x-sig", HEX), ("x-id", id)])).is_ok();
+    assert!(reads("ab") && !reads("a.b"), "where it follows the body");
     for id in ["", "a b", "é", &"a".repeat(256)] {
         let mut other = Sent::signed(scheme, &key, BODY);
         other.headers.insert("webhook-id", HeaderValue::from_bytes(id.as_bytes()).unwrap());
@@ -154,6 +160,9 @@ fn what_is_bound_is_what_is_signed() {
     assert_eq!(bound("{path}.{body}"), (false, true));
     assert_eq!(bound("{path}?{query}"), (true, false));
     assert_eq!(bound("{target}{body}"), (false, true), "either could end where the other begins");
+    assert_eq!(bound("{target}{sha256hex:body}"), (false, true));
+    assert_eq!(bound("{body}.{target}{sha256hex:body}"), (false, true), "behind the body too");
+    assert_eq!(bound("{body}.{target}"), (true, true));
     assert_eq!(bound("{target}|{body}"), (true, true));
     assert_eq!(bound("{url}"), (true, false));
 }

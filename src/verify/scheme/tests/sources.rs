@@ -19,6 +19,27 @@ fn takes(signed: &str, rest: &str, headers: &[(&str, &str)], body: &str) -> bool
 }
 
 #[test]
+fn only_what_the_body_tells_needs_it_in_one_piece() {
+    let whole = |rest: &str| {
+        let text = format!("signed = '{{url}}{{body}}'\nalgorithm = 'hmac-sha256'\nencoding = 'hex'\n{rest}");
+        compile(&text).needs_whole_body()
+    };
+    let header = "[sig]\nheader = 'X-Sig'";
+    for rest in ["", "url = ['as-is']\n"] {
+        assert!(!whole(&format!("{rest}{header}")), "{rest}");
+    }
+    for rest in ["url = ['as-is', 'strip-port']\n", "url = ['strip-port']\n"] {
+        assert!(whole(&format!("{rest}{header}")), "{rest}");
+    }
+    for rest in ["[id]\njson = 'a'", "[id]\nform = 'a'"] {
+        assert!(whole(&format!("{header}\n{rest}")), "{rest}");
+    }
+    assert!(whole("[sig]\njson = 'a'") && whole("[sig]\nform = 'a'"));
+    assert!(named("discord").needs_whole_body() && named("twilio").needs_whole_body());
+    assert!(!named("github").needs_whole_body() && !named("gitlab-token").needs_whole_body());
+}
+
+#[test]
 fn fields_of_a_form_are_each_read_from_the_body() {
     let form = ("content-type", "application/x-www-form-urlencoded");
     let signature = tag("7");
