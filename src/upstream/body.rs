@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 
 use super::multiplex::Seat;
 use super::pool::Pool;
-use super::pool::Sender;
+use super::sender::Sender;
 use crate::listener::BoxError;
 
 /// Whether a request body was handed to hyper whole.

@@ -13,8 +13,6 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::held::Holder;
-
 /// Something that keeps unused connections.
 pub(super) trait Idle: Send + Sync {
     /// Closes one. Whether there was one.
@@ -34,8 +32,6 @@ pub struct Cap {
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
 }
-
-impl Holder for Place {}
 
 impl Cap {
     /// At most so many connections; who finds none free waits at most so long.

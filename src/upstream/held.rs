@@ -1,4 +1,4 @@
-//! A connection to the application with what lives as long as it does, and hears when something comes on it.
+//! A connection to the application with what lives as long as it does, and sees what comes on it.
 //!
 //! It changes no byte. hyper gives a stream on to whoever goes on with it after a change of protocol, and ends its own
 //! task: so what counts the connection is held by the stream itself.
@@ -6,7 +6,7 @@
 use std::io;
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -14,8 +14,8 @@ use super::connect::Stream;
 
 /// What is held.
 pub(super) trait Holder: Unpin {
-    /// Something has come, or the end, or a fault.
-    fn on_read(&self) {}
+    /// Something has come; nothing: the end, or a fault. An error ends the connection.
+    fn on_read(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// The stream.
@@ -37,11 +37,10 @@ impl<H: Holder> AsyncRead for Held<H> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_ready() {
-            self.holder.on_read();
-        }
-        read
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        self.holder.on_read(buffer.filled().get(before..).unwrap_or_default())?;
+        Poll::Ready(read)
     }
 }
 

@@ -10,9 +10,11 @@ pub mod cap;
 pub mod connect;
 mod held;
 pub mod identity;
+mod interim;
 mod multiplex;
 pub mod pool;
 mod request;
+mod sender;
 
 use std::error::Error as StdError;
 use std::pin::{Pin, pin};

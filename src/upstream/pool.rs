@@ -32,6 +32,8 @@ use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
 use super::held::Held;
+use super::interim::{Awaited, Exchanges, is_excess};
+use super::sender::Sender;
 use crate::listener::BoxError;
 
 /// Header fields of one response.
@@ -109,8 +111,6 @@ impl<B: Send + 'static> cap::Idle for Inner<B> {
     }
 }
 
-pub(super) type Sender<B> = http1::SendRequest<Outgoing<B>>;
-
 impl<B: Send + 'static> Pool<B> {
     /// A pool without connections.
     #[must_use]
@@ -156,7 +156,7 @@ impl<B: Send + 'static> Pool<B> {
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, Instant::now());
         // A connection that hyper found closed, or that received bytes nobody asked for, is not ready.
-        std::iter::from_fn(|| idle.pop()).map(|idle| idle.sender).find(http1::SendRequest::is_ready)
+        std::iter::from_fn(|| idle.pop()).map(|idle| idle.sender).find(Sender::is_ready)
     }
 
     fn purge(&self, idle: &mut Vec<Idle<B>>, now: Instant) {
@@ -191,7 +191,8 @@ where
             let place = self.0.settings.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
                 connect(&self.0.target, self.0.dialer.as_ref(), self.0.settings.connect_timeout).await?;
-            let stream = TokioIo::new(Held::new(stream, place));
+            let awaited = Awaited::default();
+            let stream = TokioIo::new(Held::new(stream, Exchanges::new(place, Arc::clone(&awaited))));
             let (sender, connection) =
                 self.0.builder.handshake(stream).await.map_err(ConnectError::Handshake)?;
             tokio::spawn(async move {
@@ -199,7 +200,7 @@ where
                     tracing::debug!(%error, "connection to the application ended");
                 }
             });
-            Ok(sender)
+            Ok(Sender::new(sender, awaited))
         })
     }
 
@@ -269,7 +270,7 @@ where
         async move {
             loop {
                 // Pinned where it is made: awaited as a value it would be copied first, request and all.
-                let mut error = match pin!(sender.try_send_request(request)).await {
+                let mut error = match pin!(sender.try_send(request)).await {
                     Ok(response) => {
                         return Ok(response.map(|body| PooledBody::new(body, pool, sender, sent)));
                     }
@@ -315,5 +316,5 @@ fn is_repeatable(parts: &Parts, body: &impl Body) -> bool {
 
 /// Whether the connection ended before an answer, and not because of one that is none.
 fn is_without_answer(error: &hyper::Error) -> bool {
-    !error.is_parse() && !error.is_user()
+    !error.is_parse() && !error.is_user() && !is_excess(error)
 }

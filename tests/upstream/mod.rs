@@ -2,6 +2,7 @@
 
 mod answers;
 mod http2;
+mod interim;
 mod reuse;
 
 use std::fs::Permissions;

@@ -3,6 +3,7 @@
 //! Not the choice among several (`mod.rs`). Invariants: no more streams than the peer allows now, nor than [`STREAMS`];
 //! a seat that is given up, with its answer or before, calls off what is left of the request.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,6 +17,7 @@ use super::Multiplex;
 use super::upload::{Upload, Uploading};
 use crate::upstream::cap::Place;
 use crate::upstream::held::{Held, Holder};
+use crate::upstream::interim::{Streams, excess};
 
 /// Streams on one connection, where the peer allows as many. The least that RFC 9113 §6.5.2 recommends to allow.
 const STREAMS: usize = 100;
@@ -24,7 +26,7 @@ pub(super) type Sender = http2::SendRequest<Uploading>;
 
 /// What hyper runs a connection by; `None` once that has ended: a request that it still held would wait for ever.
 pub(super) type Connection =
-    Mutex<Option<http2::Connection<TokioIo<Held<Arc<Ear>>>, Uploading, TokioExecutor>>>;
+    Mutex<Option<http2::Connection<TokioIo<Held<Hearing>>, Uploading, TokioExecutor>>>;
 
 /// How many streams the peer takes at once, as far as it has said so; none once it is gone.
 pub(super) fn allowed(connection: &Connection) -> usize {
@@ -95,6 +97,11 @@ impl Line {
         self.proven.load(Ordering::Relaxed)
     }
 
+    /// Whether it has ended because of interim answers without end, of one request or another.
+    pub(super) fn has_excess(&self) -> bool {
+        self.ear.excess.load(Ordering::Relaxed)
+    }
+
     /// Reads so far.
     pub(super) fn heard(&self) -> u64 {
         self.ear.reads.load(Ordering::Relaxed)
@@ -152,6 +159,7 @@ impl std::fmt::Debug for Seat {
 pub(super) struct Ear {
     reads: AtomicU64,
     noted: Notify,
+    excess: AtomicBool,
 }
 
 impl Ear {
@@ -166,8 +174,26 @@ impl Ear {
     }
 }
 
-impl Holder for Arc<Ear> {
-    fn on_read(&self) {
-        self.note();
+/// What lives with the connection.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    ear: Arc<Ear>,
+    streams: Streams,
+}
+
+impl Hearing {
+    pub(super) fn new(ear: Arc<Ear>) -> Self {
+        Self { ear, streams: Streams::default() }
+    }
+}
+
+impl Holder for Hearing {
+    fn on_read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let within = self.streams.take(bytes);
+        if !within {
+            self.ear.excess.store(true, Ordering::Relaxed);
+        }
+        self.ear.note();
+        if within { Ok(()) } else { Err(excess()) }
     }
 }

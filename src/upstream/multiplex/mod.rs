@@ -30,7 +30,7 @@ use super::connect::{ConnectError, Dialer, Stream, Target, connect};
 use super::held::Held;
 use super::pool::PoolSettings;
 pub(super) use line::Seat;
-use line::{Connection, Ear, Line, allowed};
+use line::{Connection, Ear, Hearing, Line, allowed};
 pub(super) use send::Fault;
 
 /// Bytes that the application may send on one stream before a client has read them.
@@ -153,7 +153,7 @@ impl Multiplex {
             return Err(ConnectError::NotHttp2);
         }
         let ear = Arc::new(Ear::default());
-        let stream = TokioIo::new(Held::new(stream, Arc::clone(&ear)));
+        let stream = TokioIo::new(Held::new(stream, Hearing::new(Arc::clone(&ear))));
         let (sender, connection) = self.0.builder.handshake(stream).await.map_err(ConnectError::Handshake)?;
         let connection = Arc::new(Mutex::new(Some(connection)));
         tokio::spawn(drive(Arc::clone(&connection), Arc::clone(&ear)));

@@ -101,7 +101,10 @@ impl Multiplex {
             let may = match fate {
                 Fate::Unsent => unsent > 0,
                 Fate::GoneAway | Fate::Refused => again,
-                Fate::Broken => again && parts.method.is_idempotent() && !has_body && seat.line().is_proven(),
+                Fate::Broken => {
+                    let is_harmless = parts.method.is_idempotent() && !has_body;
+                    again && is_harmless && seat.line().is_proven() && !seat.line().has_excess()
+                }
                 Fate::Failed => false,
             };
             let whole = match &upload {

@@ -309,3 +309,44 @@ fn an_answer_that_is_none_is_a_502() {
         );
     }
 }
+
+/// Interim answers on a stream.
+fn hint(application: &mut Frames, stream: u32, times: usize) {
+    let head =
+        frame(HEADERS, END_HEADERS, stream, &block(&[(":status", "103"), ("link", "</a>; rel=preload")]));
+    application.write(&head.repeat(times));
+}
+
+#[test]
+fn h21_each_stream_may_get_sixteen_interim_answers() {
+    let (sidecar, script, key) = scripted("");
+    let mut application = None;
+    for _ in 0..3 {
+        let answer = sending(&sidecar, get(&key));
+        let application = application.get_or_insert_with(|| serve(&script));
+        let stream = application.begun();
+        hint(application, stream, 16);
+        application.answer(stream, "200", b"at last");
+        assert_eq!(answer.join().unwrap().text(), "at last");
+    }
+}
+
+#[test]
+fn h21_more_interim_answers_on_a_stream_are_a_502_and_the_end_of_the_connection() {
+    let (sidecar, script, key) = scripted("");
+    for times in [17, 10_000] {
+        let first = sending(&sidecar, get(&key));
+        let mut application = serve(&script);
+        let stream = application.begun();
+        application.answer(stream, "200", b"proven");
+        assert_eq!(first.join().unwrap().status, 200);
+        let answer = sending(&sidecar, get(&key));
+        let stream = application.begun();
+        hint(&mut application, stream, times);
+        application.answer(stream, "200", b"at last");
+        assert_problem(&answer.join().unwrap(), 502, "interim");
+        // It ends, and the request is not repeated on another one.
+        application.rest();
+        assert!(!script.is_called());
+    }
+}
