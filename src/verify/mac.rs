@@ -101,7 +101,8 @@ fn resume<D: EagerHash>(absorbed: &HmacCore<D>) -> Hmac<D> {
     Hmac::compose(absorbed.clone(), Buffer::<HmacCore<D>>::default())
 }
 
-/// The MAC of a message of which some bytes have been seen.
+/// The MAC of a message of which some bytes have been seen. A copy goes on by itself.
+#[derive(Clone)]
 pub struct Mac(Running);
 
 impl Mac {
@@ -139,6 +140,7 @@ impl fmt::Debug for Mac {
     }
 }
 
+#[derive(Clone)]
 enum Running {
     Sha1(Hmac<Sha1>),
     Plain(Sha256),
@@ -175,9 +177,9 @@ impl Tag {
 
     fn take(bytes: &[u8]) -> Self {
         let mut tag = Self { bytes: [0; LONGEST], len: 0 };
-        for (to, from) in tag.bytes.iter_mut().zip(bytes) {
-            *to = *from;
-            tag.len += 1;
+        if let (Some(place), Ok(len)) = (tag.bytes.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            place.copy_from_slice(bytes);
+            tag.len = len;
         }
         tag
     }

@@ -15,7 +15,7 @@ use crate::credential::grammar::{Line, one_line};
 use crate::credential::{Extraction, Head};
 use crate::verify::mac::Tag;
 use crate::verify::scheme::VerifyKey;
-use crate::verify::scheme::body::query_value;
+use crate::verify::scheme::form::query_value;
 
 impl Handshake {
     /// Answers a challenge by GET; `None` where the request is none.

@@ -122,7 +122,8 @@ struct Attempt(Key);
 
 impl Attempt {
     fn judge(&self, body: &[u8]) -> Option<Choice> {
-        let form = Fields::parse(body)?;
+        let mut room = Vec::new();
+        let form = Fields::parse(body, &mut room)?;
         let (signature, payload) = (form.only(SIGNATURE)?, form.only(PAYLOAD)?);
         // As in Braintree's own libraries: what base64 has not can't be meant.
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\n".contains(byte);

@@ -1,19 +1,15 @@
-//! What a scheme reads from the body: JSON values, form fields, digests. Pure.
+//! What a scheme reads from a JSON body. Pure.
 //!
 //! Not a general parser. Invariants: a JSON object with a key twice is no JSON here, for the application may
 //! believe the other one; a number is read only where it is an integer, because only then its text is certain;
-//! percent-escapes of a form must be whole; nesting (128) and the number of fields are bounded.
-//! Spec: RFC 8259; WHATWG URL §5.1 (`application/x-www-form-urlencoded`).
+//! nesting is bounded (128).
+//! Spec: RFC 8259.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr, memchr2};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-
-/// Fields that one form may have.
-const MOST_FIELDS: usize = 1000;
 
 /// The path of a value: `signature.token`, `items.0.id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,108 +114,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-/// A decoded name or value of a form. One without escapes is borrowed.
-pub(in crate::verify) type Decoded<'b> = Cow<'b, [u8]>;
-
-/// The fields of a form, in their order.
-pub(in crate::verify) struct Fields<'b>(Vec<(Decoded<'b>, Decoded<'b>)>);
-
-impl<'b> Fields<'b> {
-    /// Reads a form; `None` where an escape is broken or there are too many fields.
-    pub(in crate::verify) fn parse(body: &'b [u8]) -> Option<Self> {
-        // One look at the whole spares one at each name and value.
-        let escaped = memchr2(b'%', b'+', body).is_some();
-        let decoded = |text| if escaped { unescape(text, true) } else { Some(Cow::Borrowed(text)) };
-        let mut fields = Vec::with_capacity(32);
-        let mut rest = body;
-        while !rest.is_empty() {
-            let end = memchr(b'&', rest).unwrap_or(rest.len());
-            let (pair, after) = rest.split_at_checked(end)?;
-            rest = after.get(1..).unwrap_or_default();
-            if pair.is_empty() {
-                continue;
-            }
-            if fields.len() == MOST_FIELDS {
-                return None;
-            }
-            let at = memchr(b'=', pair).unwrap_or(pair.len());
-            let (name, value) = pair.split_at_checked(at)?;
-            fields.push((decoded(name)?, decoded(value.get(1..).unwrap_or_default())?));
-        }
-        Some(Self(fields))
-    }
-
-    /// Every pair of name and value, in their order.
-    pub(in crate::verify) fn pairs(&self) -> &[(Decoded<'b>, Decoded<'b>)] {
-        &self.0
-    }
-
-    /// The value of a field that occurs exactly once.
-    pub(in crate::verify) fn only(&self, name: &str) -> Option<&[u8]> {
-        let mut found = self.0.iter().filter(|(key, _)| key.as_ref() == name.as_bytes());
-        match (found.next(), found.next()) {
-            (Some((_, value)), None) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// Every different pair of name and value, sorted, one after the other with nothing in between.
-    pub(super) fn sorted(&self) -> Vec<u8> {
-        let mut pairs: Vec<_> = self.0.iter().collect();
-        // Many senders write them sorted.
-        if !pairs.is_sorted_by(|one, next| one < next) {
-            pairs.sort_unstable();
-            pairs.dedup();
-        }
-        let mut joined = Vec::with_capacity(pairs.iter().map(|(name, value)| name.len() + value.len()).sum());
-        for (name, value) in pairs {
-            joined.extend_from_slice(name);
-            joined.extend_from_slice(value);
-        }
-        joined
-    }
-}
-
-/// The value of a query parameter that occurs exactly once, its escapes decoded. A `+` stays one, because
-/// base64 has it.
-pub(in crate::verify) fn query_value(target: &str, name: &str) -> Option<Vec<u8>> {
-    let (_, query) = target.split_once('?')?;
-    let mut found = query.split('&').filter_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (key == name).then_some(value)
-    });
-    match (found.next(), found.next()) {
-        (Some(value), None) => unescape(value.as_bytes(), false).map(Cow::into_owned),
-        _ => None,
-    }
-}
-
-/// Decodes the escapes; `None` where one is broken.
-fn unescape(text: &[u8], plus_is_space: bool) -> Option<Decoded<'_>> {
-    if memchr2(b'%', b'+', text).is_none() {
-        return Some(Cow::Borrowed(text));
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        rest = after;
-        bytes.push(match first {
-            b'+' if plus_is_space => b' ',
-            b'%' => {
-                let [high, low, after @ ..] = rest else { return None };
-                rest = after;
-                digit(*high)? * 16 + digit(*low)?
-            }
-            byte => *byte,
-        });
-    }
-    Some(Cow::Owned(bytes))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Fields, Path, json, query_value};
+    use super::{Path, json};
 
     #[test]
     fn json_values_are_read_only_where_their_text_is_certain() {
@@ -248,26 +145,5 @@ mod tests {
             assert!(json(text.as_bytes()).is_none(), "{text}");
         }
         assert!(json("[".repeat(100_000).as_bytes()).is_none());
-    }
-
-    #[test]
-    fn forms_are_decoded_strictly_and_sorted_without_repeats() {
-        let form = Fields::parse(b"b=2&a=%2B1+x&b=1&b=2&&c").unwrap();
-        assert_eq!(form.only("a"), Some(b"+1 x".as_slice()));
-        assert_eq!(form.only("b"), None);
-        assert_eq!(form.only("c"), Some(b"".as_slice()));
-        assert_eq!(form.sorted(), b"a+1 xb1b2c");
-        assert_eq!(Fields::parse(b"a=1&a=1&b=2").unwrap().sorted(), b"a1b2", "sorted, with a repeat");
-        for broken in ["a=%", "a=%2", "a=%zz", "a=%+1"] {
-            assert!(Fields::parse(broken.as_bytes()).is_none(), "{broken}");
-        }
-        assert!(Fields::parse("a=1&".repeat(1001).as_bytes()).is_none());
-    }
-
-    #[test]
-    fn a_query_parameter_is_read_where_it_is_there_once() {
-        assert_eq!(query_value("/a?x=1&y=a%2Fb+c", "y"), Some(b"a/b+c".to_vec()));
-        assert_eq!(query_value("/a?x=1&x=1", "x"), None);
-        assert_eq!(query_value("/a", "x"), None);
     }
 }

@@ -8,7 +8,7 @@ use http::HeaderName;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::body::query_value;
+use super::form::query_value;
 use super::spec::{BindDigest, BindSpec};
 use super::whole::has_content_type;
 use crate::credential::Head;

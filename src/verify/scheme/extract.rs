@@ -9,8 +9,8 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::body::query_value;
 use super::candidates::Candidates;
+use super::form::query_value;
 use super::template::Part;
 use super::{IdPlace, Place, Scheme, TimestampPlace};
 use crate::clock::UnixMillis;

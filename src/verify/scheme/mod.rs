@@ -7,10 +7,9 @@
 //! Spec: DESIGN §6, `config/schemes/README.md`.
 //!
 //! The files, in the order in which they matter: [`spec`] (the language) → `template` (the signed bytes) →
-//! `compile` (all faults at once) → `extract` (head → credential) → `attempt` (bytes →
-//! verdict, streaming; `whole` where the body must be there at once) → `binds` (what is covered) → `sign`
-//! (the other direction, for samples) → `explain` (what was signed, for people); [`preset()`] and [`kind`] name
-//! schemes.
+//! `compile` (all faults at once) → `extract` (head → credential) → `attempt` (bytes → verdict, streaming; `whole`
+//! and `document` where the body must be there at once) → `binds` (what is covered) → `sign` (the other direction,
+//! for samples) → `explain` (what was signed, for people); [`preset()`] and [`kind`] name schemes.
 
 pub mod kind;
 pub mod preset;
@@ -23,8 +22,10 @@ pub(in crate::verify) mod body;
 mod bound;
 mod candidates;
 mod compile;
+mod document;
 mod explain;
 mod extract;
+pub(in crate::verify) mod form;
 mod key;
 mod sign;
 mod template;
@@ -50,8 +51,8 @@ pub use preset::{preset, presets};
 pub use spec::SchemeSpec;
 pub use view::{SchemeDetail, SchemeSummary};
 
-pub(in crate::verify) use body::Fields;
 pub(in crate::verify) use body::json;
+pub(in crate::verify) use form::Fields;
 pub(in crate::verify) use whole::is_form;
 
 use body::Path;

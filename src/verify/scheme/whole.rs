@@ -8,63 +8,42 @@
 use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
-use md5::{Digest as _, Md5};
-use serde_json::Value;
-use sha2::Sha256;
+use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq};
 
-use super::body::{Fields, json};
+use super::Scheme;
 use super::bound::Bound;
-use super::candidates::Candidates;
-use super::extract::{SignatureCredential, message_id};
+use super::document::{Document, Source};
+use super::extract::SignatureCredential;
 use super::key::Keyed;
 use super::spec::UrlForm;
 use super::template::{Facts, Part, Template};
-use super::{IdPlace, Place, Scheme, TimestampPlace};
 use crate::credential::Head;
-use crate::credential::grammar::Encoding;
-use crate::verify::kind::{Finding, Times};
-use crate::verify::mac::Tag;
+use crate::verify::kind::Finding;
+use crate::verify::mac::{Mac, Tag};
+use crate::verify::verifier::PublicKey;
 
-/// Items that one body may carry. Senders batch tens.
-const MOST_ITEMS: usize = 1000;
 /// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A verification that waits for the whole body.
 pub(super) struct Whole {
-    keyed: Keyed,
+    prover: Prover,
     /// The parts that the head tells; `None` for those that the body tells, and for the URL.
-    rendered: Vec<Option<Vec<u8>>>,
+    rendered: SmallVec<[Option<Vec<u8>>; 2]>,
     /// The URL, where it is signed.
     url: Option<String>,
     bound: Bound,
     is_form: bool,
 }
 
-/// What is read from a body.
-struct Document<'b> {
-    body: &'b [u8],
-    json: Option<Value>,
-    form: Option<Fields<'b>>,
-    /// Its fields in the order in which they are signed, where they are; empty where the body is no form.
-    sorted: Vec<u8>,
-}
-
-/// What the signed bytes are put together from, besides the body as a whole.
-struct Source<'s> {
-    rendered: &'s [Option<Vec<u8>>],
-    /// In the form that is tried.
-    url: Option<&'s str>,
-    item: Option<&'s Value>,
-    said: &'s Said<'s>,
-}
-
-/// What one item says of itself.
-#[derive(Default)]
-struct Said<'d> {
-    timestamp: Option<Cow<'d, [u8]>>,
-    id: Option<Cow<'d, [u8]>>,
+/// What tells whether a candidate holds.
+#[expect(clippy::large_enum_variant, reason = "it is in the box of its `Whole`")]
+enum Prover {
+    /// A MAC that has absorbed the key, and is copied for each message.
+    Mac(Mac),
+    Token(Tag),
+    Public(PublicKey),
 }
 
 impl Whole {
@@ -75,6 +54,12 @@ impl Whole {
         head: &Head<'_>,
         credential: &SignatureCredential,
     ) -> Option<Self> {
+        let prover = match keyed {
+            Keyed::Mac { key, .. } => Prover::Mac(key.begin()),
+            Keyed::Token { digest, .. } => Prover::Token(Tag::clone(digest)),
+            Keyed::Public(key) => Prover::Public(key.clone()),
+            Keyed::Kind { .. } | Keyed::Several(_) => return None,
+        };
         let facts = Facts::of(head, credential, keyed.secret());
         let signs_url = scheme.signs(&Part::Url);
         let url = head.url.filter(|_| signs_url).map(str::to_owned);
@@ -89,7 +74,7 @@ impl Whole {
         };
         let rendered = scheme.template.iter().flat_map(Template::parts).map(render).collect::<Option<_>>()?;
         let bound = Bound::read(scheme.spec.bind.as_ref(), head);
-        Some(Self { keyed: keyed.clone(), rendered, url, bound, is_form: is_form(head) })
+        Some(Self { prover, rendered, url, bound, is_form: is_form(head) })
     }
 
     /// The verdict.
@@ -98,7 +83,8 @@ impl Whole {
     }
 
     fn conclude(&self, scheme: &Scheme, credential: &SignatureCredential, body: &[u8]) -> Option<Finding> {
-        let document = Document::read(scheme, body, self.is_form)?;
+        let mut room = Vec::new();
+        let document = Document::read(scheme, body, self.is_form, &mut room)?;
         let mut finding = Finding::of(self.bound.holds(body), scheme.binds_body());
         for item in document.items(scheme)? {
             let said = document.said(scheme, item, &mut finding)?;
@@ -108,7 +94,7 @@ impl Whole {
                 None => (&credential.tags, &credential.signatures),
             };
             let mut any = Choice::from(0);
-            if let Keyed::Token { digest, .. } = &self.keyed {
+            if let Prover::Token(digest) = &self.prover {
                 any = tags.iter().fold(any, |any, tag| any | digest.ct_eq(tag));
             }
             for url in self.urls(scheme) {
@@ -116,7 +102,7 @@ impl Whole {
                     break;
                 }
                 let source = Source { rendered: &self.rendered, url: url.as_deref(), item, said: &said };
-                if let Keyed::Public(key) = &self.keyed {
+                if let Prover::Public(key) = &self.prover {
                     let message = document.message(scheme, &source)?;
                     let holds = signatures.iter().any(|one| key.verify(&message, one));
                     any |= Choice::from(u8::from(holds));
@@ -142,14 +128,14 @@ impl Whole {
     }
 
     fn tag(&self, scheme: &Scheme, document: &Document<'_>, source: &Source<'_>) -> Option<Tag> {
-        match &self.keyed {
-            Keyed::Mac { key, .. } => {
-                let mut mac = key.begin();
+        match &self.prover {
+            Prover::Mac(mac) => {
+                let mut mac = mac.clone();
                 document.feed(scheme, source, |bytes| mac.update(bytes))?;
                 Some(mac.finish())
             }
-            Keyed::Token { digest, .. } => Some(Tag::clone(digest)),
-            _ => None,
+            Prover::Token(digest) => Some(Tag::clone(digest)),
+            Prover::Public(_) => None,
         }
     }
 
@@ -169,120 +155,12 @@ impl Whole {
         body: &[u8],
         make: impl FnOnce(&Document<'_>, &Source<'_>) -> Option<T>,
     ) -> Option<T> {
-        let document = Document::read(scheme, body, self.is_form)?;
+        let mut room = Vec::new();
+        let document = Document::read(scheme, body, self.is_form, &mut room)?;
         let item = document.items(scheme)?.into_iter().next()?;
         let said = document.said(scheme, item, &mut Finding::refused())?;
         let url = self.urls(scheme).next()?;
         make(&document, &Source { rendered: &self.rendered, url: url.as_deref(), item, said: &said })
-    }
-}
-
-impl<'b> Document<'b> {
-    fn read(scheme: &Scheme, body: &'b [u8], is_form: bool) -> Option<Self> {
-        let json = if scheme.reads_json() { Some(json(body)?) } else { None };
-        let sorts = scheme.signs(&Part::FormSorted);
-        if sorts && !is_form && !body.is_empty() && scheme.spec.bind.is_none() {
-            // Nothing would cover such a body.
-            return None;
-        }
-        let sorts = sorts && is_form;
-        let form = if scheme.reads_form() || sorts { Some(Fields::parse(body)?) } else { None };
-        let sorted = form.as_ref().filter(|_| sorts).map(Fields::sorted).unwrap_or_default();
-        Some(Self { body, json, form, sorted })
-    }
-
-    /// The items that carry a signature each; the whole body where there is one signature.
-    fn items(&self, scheme: &Scheme) -> Option<Vec<Option<&Value>>> {
-        let Some(path) = &scheme.each else { return Some(vec![self.json.as_ref()]) };
-        let items = path.find(self.json.as_ref()?)?.as_array()?;
-        if items.is_empty() || items.len() > MOST_ITEMS {
-            return None;
-        }
-        Some(items.iter().map(Some).collect())
-    }
-
-    /// Reads time and id where they are in the body; `None` where one is missing or is none.
-    fn said<'d>(
-        &'d self,
-        scheme: &Scheme,
-        item: Option<&'d Value>,
-        finding: &mut Finding,
-    ) -> Option<Said<'d>> {
-        let mut said = Said::default();
-        if let Some(source) = &scheme.timestamp
-            && let Some(text) = match &source.place {
-                TimestampPlace::Json(path) => Some(path.text(item?)?),
-                TimestampPlace::Form(field) => Some(Cow::Borrowed(self.form.as_ref()?.only(field)?)),
-                TimestampPlace::Header(_) | TimestampPlace::Field(_) => None,
-            }
-        {
-            let at = source.unit.parse(&text)?;
-            finding.times = Times { at: source.enforce.then_some(at), ..Times::default() };
-            said.timestamp = Some(text);
-        }
-        if let Some(text) = match &scheme.id {
-            IdPlace::Json(path) => Some(path.text(item?)?),
-            IdPlace::Form(field) => Some(Cow::Borrowed(self.form.as_ref()?.only(field)?)),
-            IdPlace::Headers(_) => None,
-        } {
-            finding.id = Some(message_id(&text)?.into());
-            said.id = Some(text);
-        }
-        Some(said)
-    }
-
-    /// The candidates in the body; the inner `None` where they are in the head.
-    fn candidates(&self, scheme: &Scheme, item: Option<&Value>) -> Option<Option<Candidates>> {
-        let text = match &scheme.reader.place {
-            Place::Json(path) => path.text(item?)?,
-            Place::Form(field) => Cow::Borrowed(self.form.as_ref()?.only(field)?),
-            Place::Header | Place::EachHeader | Place::Query(_) => return Some(None),
-        };
-        let mut candidates = Candidates::default();
-        candidates.read(scheme, &text);
-        candidates.checked().ok().map(Some)
-    }
-
-    fn message(&self, scheme: &Scheme, source: &Source<'_>) -> Option<Vec<u8>> {
-        let mut message = Vec::with_capacity(self.body.len() + 128);
-        self.feed(scheme, source, |bytes| message.extend_from_slice(bytes))?;
-        Some(message)
-    }
-
-    /// Hands every piece of the signed bytes to `sink`, in order; `None` as soon as one is missing.
-    fn feed(&self, scheme: &Scheme, source: &Source<'_>, mut sink: impl FnMut(&[u8])) -> Option<()> {
-        let template = scheme.template.as_ref()?;
-        for (at, part) in template.parts().enumerate() {
-            if at == template.before.len() && template.body {
-                sink(self.body);
-            }
-            match source.rendered.get(at)? {
-                Some(bytes) => sink(bytes),
-                None => sink(&self.late(part, source)?),
-            }
-        }
-        if template.after.is_empty() && template.body {
-            sink(self.body);
-        }
-        Some(())
-    }
-
-    fn late<'d>(&'d self, part: &Part, source: &'d Source<'_>) -> Option<Cow<'d, [u8]>> {
-        Some(match part {
-            Part::Url => Cow::Borrowed(source.url?.as_bytes()),
-            Part::Timestamp => Cow::Borrowed(source.said.timestamp.as_deref()?),
-            Part::Id => Cow::Borrowed(source.said.id.as_deref()?),
-            Part::Json { path, optional } => match path.find(source.item?) {
-                None | Some(Value::Null) if *optional => Cow::Borrowed(b"".as_slice()),
-                _ => path.text(source.item?)?,
-            },
-            Part::Form(field) => Cow::Borrowed(self.form.as_ref()?.only(field)?),
-            Part::FormSorted => Cow::Borrowed(self.sorted.as_slice()),
-            Part::Md5Base64 => Cow::Owned(Encoding::Base64.encode(&Md5::digest(self.body)).into_bytes()),
-            Part::Crc32 => Cow::Owned(crc32fast::hash(self.body).to_string().into_bytes()),
-            Part::Sha256Hex => Cow::Owned(Encoding::Hex.encode(&Sha256::digest(self.body)).into_bytes()),
-            _ => return None,
-        })
     }
 }
 
@@ -295,6 +173,9 @@ pub(in crate::verify) fn is_form(head: &Head<'_>) -> bool {
 pub(super) fn has_content_type(head: &Head<'_>, wanted: &str) -> bool {
     let mut lines = head.headers.get_all(CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else { return false };
+    if line == wanted {
+        return true;
+    }
     let media_type = line.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case(wanted)
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::claims::{Claims, says};
 use crate::credential::Head;
 use crate::verify::kind::target;
-use crate::verify::scheme::body::Fields;
+use crate::verify::scheme::Fields;
 
 /// What RFC 3986 §2.3 does not reserve stays as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -83,7 +83,8 @@ impl AddressRule {
             .collect();
         let escape = |bytes: &[u8]| percent_encode(bytes, RESERVED).to_string();
         let kept = kept.join("&");
-        let fields = Fields::parse(kept.as_bytes())?;
+        let mut room = Vec::new();
+        let fields = Fields::parse(kept.as_bytes(), &mut room)?;
         let mut pairs: Vec<(String, String)> =
             fields.pairs().iter().map(|(name, value)| (escape(name), escape(value))).collect();
         pairs.sort();

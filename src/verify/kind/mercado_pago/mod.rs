@@ -130,9 +130,10 @@ struct Parts {
 
 impl Parts {
     fn read(head: &Head<'_>) -> Result<Self, CredentialFault> {
-        let query = Fields::parse(target::query(head.target).unwrap_or_default().as_bytes())
+        let mut room = Vec::new();
+        let query = Fields::parse(target::query(head.target).unwrap_or_default().as_bytes(), &mut room)
             .ok_or(CredentialFault::Malformed("the query has a broken escape, or too many parameters"))?;
-        let mut ids = query.pairs().iter().filter(|(name, _)| name.as_ref() == DATA_ID).map(|(_, id)| id);
+        let mut ids = query.pairs().iter().filter(|(name, _)| *name == DATA_ID).map(|(_, id)| id);
         let data_id = match (ids.next(), ids.next()) {
             (None, _) => None,
             (Some(id), None) => Some(part(&id.to_ascii_lowercase())?),

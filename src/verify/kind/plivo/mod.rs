@@ -89,7 +89,8 @@ impl Plivo {
         }
         let url = head.url.ok_or_else(|| malformed("the scheme signs the URL and none is configured"))?;
         let (url, query) = url.split_once('?').unwrap_or((url, ""));
-        let query = Fields::parse(query.as_bytes())
+        let mut room = Vec::new();
+        let query = Fields::parse(query.as_bytes(), &mut room)
             .ok_or_else(|| malformed("the query has a broken escape, or too many parameters"))?;
         let query = joined(&query, b"=", b"&");
         let signed = Signed {
@@ -151,7 +152,7 @@ impl Signed {
     fn text(&self, call: Call, body: &[u8]) -> Option<Vec<u8>> {
         let form = match call {
             Call::Get if body.is_empty() => Vec::new(),
-            Call::Post if self.is_form => joined(&Fields::parse(body)?, b"", b""),
+            Call::Post if self.is_form => joined(&Fields::parse(body, &mut Vec::new())?, b"", b""),
             Call::Get | Call::Post => return None,
         };
         if call == Call::Post && form.is_empty() {
@@ -176,7 +177,7 @@ impl Signed {
 fn joined(fields: &Fields<'_>, between: &[u8], separator: &[u8]) -> Vec<u8> {
     let mut pairs: Vec<_> = fields.pairs().iter().collect();
     pairs.sort();
-    pairs.iter().map(|(name, value)| [name, between, value].concat()).collect::<Vec<_>>().join(separator)
+    pairs.iter().map(|(name, value)| [*name, between, *value].concat()).collect::<Vec<_>>().join(separator)
 }
 
 #[derive(Debug)]

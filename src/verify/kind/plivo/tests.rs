@@ -119,7 +119,8 @@ fn the_nonce_cannot_end_elsewhere() {
 
 #[test]
 fn repeated_fields_are_all_signed() {
-    let fields = Fields::parse(b"b=2&a=2&a=1&a=1").unwrap();
+    let mut room = Vec::new();
+    let fields = Fields::parse(b"b=2&a=2&a=1&a=1", &mut room).unwrap();
     assert_eq!(joined(&fields, b"", b""), b"a1a1a2b2");
     assert_eq!(joined(&fields, b"=", b"&"), b"a=1&a=1&a=2&b=2");
 }
