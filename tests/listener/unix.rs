@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::{GET, PATIENCE, SHORT, brief, response, rest, soon, start_at};
 use crate::support::certificates::Authority;
 use crate::support::http::{Call, Connection, unix_stream};
+use crate::support::nginx;
 use crate::support::sidecar::{Key, Sidecar, until};
 use crate::support::tls::Client;
 
@@ -149,6 +150,37 @@ fn the_client_is_whom_a_proxy_header_of_a_trusted_peer_names() {
         sidecar.metrics("countersign_listener_proxy_faults_total"),
         ["countersign_listener_proxy_faults_total 1"]
     );
+}
+
+#[test]
+fn a_real_proxy_names_its_clients_with_the_lines_that_are_documented() {
+    let page = include_str!("../../docs/unix-sockets.md");
+    let block = page.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
+    let (sidecar, key) = confined("[listener]\ntrusted_proxies = ['unix']", "127.0.0.9");
+    let socket = sidecar.socket().display().to_string();
+    let dir = tempdir().unwrap();
+    let (_nginx, address) = nginx::start(dir.path(), |address| {
+        let block = block.replace("/run/countersign/traffic.sock", &socket);
+        block.replace("server {\n", &format!("server {{\n    listen {address};\n"))
+    });
+    let address = address.parse().unwrap();
+    // What a client says of itself does not count.
+    let call = get(&key).header("X-Forwarded-For", "127.0.0.9").header("Forwarded", "for=127.0.0.9");
+    for (last, status) in [(9, 200), (8, 401), (9, 200)] {
+        let mut client = Connection::open_from(last, address);
+        client.write(&call.bytes());
+        assert_eq!(client.answer_to("GET").status, status);
+        if status == 200 {
+            let seen = sidecar.upstream.only();
+            assert_eq!(seen.all("forwarded"), ["for=127.0.0.9;host=\"app.example\";proto=http"]);
+            assert_eq!(
+                (seen.all("x-forwarded-for"), seen.all("host")),
+                (vec!["127.0.0.9"], vec!["app.example"])
+            );
+        } else {
+            assert_eq!(sidecar.upstream.count(), 0);
+        }
+    }
 }
 
 #[test]
