@@ -103,7 +103,7 @@ fn element(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Algorithm, integer, verifiers};
+    use super::{Algorithm, element, integer, verifiers};
 
     #[test]
     fn only_a_key_of_the_algorithm_is_used() {
@@ -146,6 +146,23 @@ mod tests {
             1,
             "RFC 8037 §A.2"
         );
+    }
+
+    /// X.690, §8.1.3 and §10.1: the definite form, in as few octets as it takes.
+    #[test]
+    fn the_length_of_an_element_takes_one_two_or_three_octets() {
+        for (length, head) in [
+            (0, &[0x04, 0][..]),
+            (127, &[0x04, 0x7f]),
+            (128, &[0x04, 0x81, 0x80]),
+            (255, &[0x04, 0x81, 0xff]),
+            (256, &[0x04, 0x82, 0x01, 0x00]),
+            (65_535, &[0x04, 0x82, 0xff, 0xff]),
+        ] {
+            let content = vec![7; length];
+            assert_eq!(element(0x04, &content), Some([head, &content].concat()), "{length}");
+        }
+        assert_eq!(element(0x04, &[7; 65_536]), None);
     }
 
     #[test]

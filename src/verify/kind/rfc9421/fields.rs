@@ -176,6 +176,17 @@ mod tests {
         );
     }
 
+    /// RFC 8941, §3.1.2: `key = ( lcalpha / "*" ) *( lcalpha / DIGIT / "_" / "-" / "." / "*" )`.
+    #[test]
+    fn a_label_begins_with_a_lower_case_letter_or_an_asterisk() {
+        for label in ["a", "*", "*a", "a1", "a_-.*"] {
+            assert_eq!(inputs(&format!("{label}=()")).map(|found| found.len()), Some(1), "{label}");
+        }
+        for label in ["", "1", "1a", "_a", "-a", ".a", "A", "aA"] {
+            assert_eq!(inputs(&format!("{label}=()")), None, "{label}");
+        }
+    }
+
     #[test]
     fn what_is_not_canonical_is_refused() {
         for text in [

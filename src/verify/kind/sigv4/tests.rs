@@ -3,6 +3,8 @@
 use proptest::prelude::{any, proptest};
 use sha2::Digest as _;
 
+use crate::credential::Extraction;
+use crate::secret::Secret;
 use crate::verify::kind::testing::{NOW, Sent, compile, faults, vector};
 use crate::verify::scheme::{Scheme, preset};
 
@@ -124,6 +126,22 @@ fn an_unsigned_body_is_let_in_only_where_that_is_configured() {
         let reads = sent.judged(&lax, SECRET, NOW).unwrap_err().to_string().contains("no signature matches");
         assert_eq!(reads, claim == "UNSIGNED-PAYLOAD", "{claim}");
     }
+}
+
+#[test]
+fn a_body_counts_as_bound_where_its_hash_is_signed() {
+    let lax = compile("kind = 'sigv4'\n[params]\nbody = 'optional'");
+    let key = lax.prepare(&Secret::from_text(SECRET)).unwrap();
+    let mut sent = sent().signed(&lax, SECRET);
+    let mut binds = |claim: Option<&str>| {
+        claim.into_iter().for_each(|claim| sent.set(CONTENT, claim));
+        let Extraction::Present(credential) = lax.extract(&sent.head()) else { panic!("not read") };
+        let mut attempt = lax.begin(&key, &sent.head(), &credential);
+        attempt.update(&sent.body);
+        attempt.finish(&lax, &credential, &sent.body).binds_body
+    };
+    assert!(binds(None) && binds(Some(&digest(b"{\"a\":1}"))));
+    assert!(!binds(Some("UNSIGNED-PAYLOAD")));
 }
 
 #[test]

@@ -27,6 +27,52 @@ fn every_fault_is_named_at_once() {
 }
 
 #[test]
+fn each_fault_is_one_by_itself() {
+    let hmac = "algorithm = 'hmac-sha256'\nencoding = 'hex'\n";
+    let list = |key: &str, sep: &str| {
+        faults(&format!(
+            "signed = '{{body}}'\n{hmac}[sig]\nheader = 'X-Sig'\nparse = 'kv'\nsep = '{sep}'\n{key}"
+        ))
+    };
+    assert_eq!(list("key = 'v1'", ","), [""; 0]);
+    for key in ["", "key = ''", "key = 'v,1'", "key = 'v=1'", "key = 'v 1'", "key = 'é'"] {
+        assert_eq!(list(key, ","), ["sig.key"], "{key}");
+    }
+    let timed = |field: &str| {
+        faults(&format!(
+            "signed = '{{timestamp}}{{body}}'\n{hmac}[sig]\nheader = 'X-Sig'\nparse = 'kv'\nsep = ','\n\
+             key = 'v1'\n[timestamp]\nfield = '{field}'"
+        ))
+    };
+    assert_eq!(timed("t"), [""; 0]);
+    assert_eq!(
+        (timed(""), timed("v1")),
+        (vec!["timestamp.field".to_owned()], vec!["timestamp.field".to_owned()])
+    );
+    for place in ["form = ''", "query = ''"] {
+        assert_eq!(faults(&format!("signed = '{{body}}'\n{hmac}[sig]\n{place}")), ["sig"], "{place}");
+    }
+    for numbered in ["", "a b"] {
+        let text = format!("signed = '{{body}}'\n{hmac}[sig]\nnumbered = '{numbered}'");
+        assert_eq!(faults(&text), ["sig.numbered"], "{numbered}");
+    }
+    for inside in ["[timestamp]\njson = 't'", "[id]\njson = 'i'"] {
+        let text = format!("signed = '{{body}}'\n{hmac}each = 'a'\n[sig]\njson = 's'\n{inside}");
+        assert_eq!(faults(&text), ["each"], "{inside}");
+    }
+    assert_eq!(faults(&format!("{hmac}[sig]\nheader = 'X-Sig'")), ["signed"]);
+}
+
+#[test]
+fn what_a_scheme_does_not_say_is_not_written() {
+    let written = |name: &str| serde_json::to_value(named(name).spec()).unwrap();
+    let kind = written("paypal");
+    assert!(kind.get("sig").is_none() && kind.get("secret").is_none(), "{kind}");
+    assert!(written("github").get("secret").is_none() && written("github").get("sig").is_some());
+    assert!(written("standard-webhooks").get("secret").is_some());
+}
+
+#[test]
 fn what_is_read_must_be_signed_and_what_is_signed_must_be_read() {
     let rest = "algorithm = 'hmac-sha256'\nencoding = 'hex'\n[sig]\nheader = 'X-Sig'\n";
     let time = "[timestamp]\nheader = 'X-Time'";

@@ -35,6 +35,8 @@ fn every_item_of_a_batch_must_hold_and_there_must_be_one() {
         |items: &str| verifies(scheme, &key, &Sent::new(), format!("{{\"value\":[{items}]}}").as_bytes());
     assert!(judged(good));
     assert!(judged(&format!("{good},{good}")));
+    let many = |count: usize| vec![good; count].join(",");
+    assert!(judged(&many(1000)) && !judged(&many(1001)), "1000 at most");
     assert!(!judged(&format!("{good},{bad}")));
     assert!(!judged(&format!("{good},{{}}")));
     assert!(!judged(""));
@@ -86,6 +88,22 @@ fn several_numbered_and_grouped_signatures_are_all_tried() {
     ));
     let other = format!("t=1700000001,v1={} {value}", super::HEX);
     assert!(extract(persona, &Sent::with(&[("persona-signature", &other)])).is_err(), "times differ");
+}
+
+#[test]
+fn a_signature_that_is_there_twice_is_still_one() {
+    for url in ["", "url = ['as-is', 'strip-port']\n"] {
+        let scheme = compile(&format!(
+            "signed = '{{url}}|{{body}}'\nalgorithm = 'hmac-sha256'\nencoding = 'hex'\n{url}\
+             [sig]\nheader = 'X-Sig'\nparse = 'kv'\nsep = ','\nkey = 'v1'"
+        ));
+        let key = key(&scheme);
+        let mut sent = Sent::signed(&scheme, &key, b"x");
+        let value = sent.headers.remove("x-sig").unwrap();
+        let value = value.to_str().unwrap();
+        sent.add("x-sig", &format!("{value},{value}"));
+        assert!(verifies(&scheme, &key, &sent, b"x"), "{url}");
+    }
 }
 
 #[test]

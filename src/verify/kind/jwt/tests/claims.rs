@@ -1,5 +1,6 @@
 //! What the claims say, trap by trap.
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use super::{BODY, DIGEST, PLAIN, SECONDS, SECRET, fault, hs256, plain, sent, token, with};
@@ -164,4 +165,22 @@ fn a_token_that_is_the_body_tells_times_and_id_at_the_end() {
     ] {
         assert_eq!(judged(text.clone()), mismatch, "{text}");
     }
+}
+
+#[test]
+fn a_sample_has_the_claims_that_are_required() {
+    let scheme = compile(
+        "kind = 'jwt'\n[params]\nheader = 'X-Token'\nalgorithm = 'HS256'\nbody = 'optional'\n\
+         required = ['exp', 'iat', 'nbf', 'jti', 'other']",
+    );
+    let signed = Sent::post("/hook", BODY).signed(&scheme, SECRET);
+    let text = signed.get("x-token");
+    let claims = BASE64URL_NOPAD.decode(text.split('.').nth(1).unwrap().as_bytes()).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&claims).unwrap(),
+        json!({
+            "exp": SECONDS + 300, "iat": SECONDS, "nbf": SECONDS, "jti": "n1700000000000", "other": "sample",
+        })
+    );
+    assert!(signed.passes(&scheme, SECRET));
 }

@@ -57,6 +57,11 @@ fn the_examples_of_rfc_7515_verify_under_their_own_algorithm_only() {
         assert!(at(1_300_819_379).is_ok(), "{algorithm}");
         let expired = Err(Refused::Verify(Refusal::Timestamp(TimestampFault::Old)));
         assert_eq!(at(1_300_819_380), expired, "{algorithm}");
+        if algorithm != "HS256" {
+            let twice = format!("{{\"keys\":[{key},{key}]}}");
+            let at = UnixMillis(1_300_819_379_000);
+            assert!(sent(&text).judged(&scheme(algorithm), &twice, at).is_ok(), "{algorithm}: a key twice");
+        }
         for (other, ..) in examples.iter().filter(|(other, ..)| *other != algorithm) {
             let text = fault(&scheme(other), &sent(&text)).to_string();
             assert!(text.contains("another algorithm"), "{algorithm} as {other}: {text}");
@@ -104,6 +109,14 @@ fn the_algorithm_is_the_configured_one() {
     let named_key =
         "{\"kid\":\"../../dev/null\",\"jku\":\"https://evil.example\",\"alg\":\"HS256\",\"typ\":\"x\"}";
     assert!(sent(&token(named_key, &plain().to_string())).passes(&scheme, SECRET), "not looked at");
+}
+
+#[test]
+fn a_token_of_more_than_16_kib_is_not_read() {
+    let scheme = compile(PLAIN);
+    let said = |length: usize| fault(&scheme, &sent(&"a".repeat(length)));
+    assert_eq!(said(16_384), CredentialFault::Malformed("the token has not three parts"));
+    assert_eq!(said(16_385), CredentialFault::Malformed("the token is too long"));
 }
 
 #[test]

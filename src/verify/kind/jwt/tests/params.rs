@@ -29,6 +29,15 @@ fn presets_say_what_they_cover() {
 #[test]
 fn parameters_are_checked() {
     let faults = |params: &str| faults(&format!("kind = 'jwt'\n[params]\n{params}"));
+    let qsh = "header = 'a'\nalgorithm = 'HS256'\nbody = 'optional'\nurl_claim = 'u'\nurl_form = 'qsh'";
+    for (base, expected) in [
+        ("/x", &[][..]),
+        ("x", &["params.base_path"]),
+        ("/x/", &["params.base_path"]),
+        ("/x?y", &["params.base_path"]),
+    ] {
+        assert_eq!(faults(&format!("{qsh}\nbase_path = '{base}'")), expected, "{base}");
+    }
     assert_eq!(faults(""), ["params"]);
     for (params, expected) in [
         ("algorithm = 'HS256'", &["params.header", "params.body_claim"][..]),
@@ -48,6 +57,9 @@ fn parameters_are_checked() {
         ("header = 'Host'\nalgorithm = 'HS256'\nbody = 'optional'", &["params"]),
         ("header = 'a'\nbody_token = true\nalgorithm = 'HS256'", &["params.body_token"]),
         ("body_token = true\nalgorithm = 'HS256'\nbody_claim = 'x'", &["params.body"]),
+        ("body_token = true\nalgorithm = 'HS256'\nbody_digest = 'sha256-hex'", &["params.body"]),
+        ("body_token = true\nalgorithm = 'HS256'\nbody = 'optional'", &["params.body"]),
+        ("header = 'a'\nalgorithm = 'HS256'\nbody = 'optional'\nleeway = 300", &[]),
         (
             "header = 'a'\nalgorithm = 'HS256'\nbody_digest = 'md5-hex'\nbody_claim = 'x'",
             &["params.body_digest"],
