@@ -9,7 +9,10 @@ use std::ops::Range;
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Arm, BinOp, Block, Expr, ExprBinary, ExprStruct, ExprUnary, ImplItemFn, ItemFn, TraitItemFn};
+use syn::{
+    Arm, BinOp, Block, Expr, ExprBinary, ExprStruct, ExprUnary, ImplItemFn, ItemFn, ReturnType, Signature,
+    TraitItemFn, Type,
+};
 
 use crate::Fault;
 use crate::list::{Genre, Mutant};
@@ -96,7 +99,11 @@ impl Finder<'_, '_> {
         self.edits.push(Edit { node, before, behind: " })".to_owned() });
     }
 
-    fn function(&mut self, block: &Block) {
+    fn function(&mut self, signature: &Signature, block: &Block) {
+        // Such a function returns one type, and the changed body has another.
+        if matches!(&signature.output, ReturnType::Type(_, kind) if matches!(**kind, Type::ImplTrait(_))) {
+            return;
+        }
         let body = range(block.brace_token.span.open()).end..range(block.brace_token.span.close()).start;
         let first = block.stmts.first().map(|stmt| range(stmt.span()).start);
         let changed = self.take(Genre::FnValue, |span| Some(span.start) == first);
@@ -112,18 +119,18 @@ impl Finder<'_, '_> {
 
 impl<'ast> Visit<'ast> for Finder<'_, '_> {
     fn visit_item_fn(&mut self, item: &'ast ItemFn) {
-        self.function(&item.block);
+        self.function(&item.sig, &item.block);
         visit::visit_item_fn(self, item);
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast ImplItemFn) {
-        self.function(&item.block);
+        self.function(&item.sig, &item.block);
         visit::visit_impl_item_fn(self, item);
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast TraitItemFn) {
         if let Some(block) = &item.default {
-            self.function(block);
+            self.function(&item.sig, block);
         }
         visit::visit_trait_item_fn(self, item);
     }
