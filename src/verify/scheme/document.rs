@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::body::json;
 use super::candidates::Candidates;
 use super::extract::message_id;
-use super::form::Fields;
+use super::form::{Fields, Pair};
 use super::template::Part;
 use super::{IdPlace, Place, Scheme, TimestampPlace};
 use crate::credential::grammar::Encoding;
@@ -49,9 +49,9 @@ pub(super) struct Said<'d> {
     id: Option<Cow<'d, [u8]>>,
 }
 
-/// Gathers small pieces, of which a hash takes each as dearly as a big one.
-struct Pieces<S> {
-    gathered: [u8; GATHERED],
+/// Gathers small fields: a hash takes each piece as dearly as many of them in one.
+struct Gathered<S> {
+    bytes: [u8; GATHERED],
     len: usize,
     sink: S,
 }
@@ -157,12 +157,11 @@ impl<'b> Document<'b> {
             match (source.rendered.get(at)?, part) {
                 (Some(bytes), _) => sink(bytes),
                 (None, Part::FormSorted) => {
-                    let mut pieces = Pieces::new(&mut sink);
-                    for (name, value) in self.sorted.iter().flat_map(Fields::pairs) {
-                        pieces.push(name);
-                        pieces.push(value);
+                    let mut gathered = Gathered::new(&mut sink);
+                    for pair in self.sorted.iter().flat_map(Fields::pairs) {
+                        gathered.push(*pair);
                     }
-                    pieces.flush();
+                    gathered.flush();
                 }
                 (None, part) => sink(&self.late(part, source)?),
             }
@@ -191,26 +190,66 @@ impl<'b> Document<'b> {
     }
 }
 
-impl<S: FnMut(&[u8])> Pieces<S> {
+impl<S: FnMut(&[u8])> Gathered<S> {
     fn new(sink: S) -> Self {
-        Self { gathered: [0; GATHERED], len: 0, sink }
+        Self { bytes: [0; GATHERED], len: 0, sink }
     }
 
-    fn push(&mut self, piece: &[u8]) {
-        if piece.len() > GATHERED - self.len {
+    fn push(&mut self, (name, value): Pair<'_>) {
+        let len = name.len() + value.len();
+        if len > GATHERED - self.len {
             self.flush();
         }
-        match self.gathered.get_mut(self.len..self.len + piece.len()) {
-            Some(place) => {
-                place.copy_from_slice(piece);
-                self.len += piece.len();
+        let place = self.bytes.get_mut(self.len..self.len + len);
+        match place.and_then(|place| place.split_at_mut_checked(name.len())) {
+            Some((first, second)) => {
+                first.copy_from_slice(name);
+                second.copy_from_slice(value);
+                self.len += len;
             }
-            None => (self.sink)(piece),
+            None => {
+                (self.sink)(name);
+                (self.sink)(value);
+            }
         }
     }
 
     fn flush(&mut self) {
-        (self.sink)(self.gathered.get(..self.len).unwrap_or_default());
-        self.len = 0;
+        if self.len > 0 {
+            (self.sink)(self.bytes.get(..self.len).unwrap_or_default());
+            self.len = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gathered;
+
+    #[test]
+    fn small_fields_are_handed_on_together_and_none_is_lost_or_moved() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(8000).collect();
+        for lengths in [
+            [(3, 5), (0, 0), (7, 43), (1, 0)],
+            [(1000, 23), (1, 0), (1, 0), (2, 1022)],
+            [(1024, 0), (0, 1024), (512, 512), (0, 1)],
+            [(1, 1), (7, 1018), (1, 1), (1025, 0)],
+            [(7, 5000), (2, 2), (3, 1500), (3, 3)],
+        ] {
+            let (mut handed, mut pieces, mut rest) = (Vec::new(), 0, bytes.as_slice());
+            let mut gathered = Gathered::new(|piece: &[u8]| {
+                handed.extend_from_slice(piece);
+                pieces += 1;
+            });
+            for (name, value) in lengths {
+                let (name, after) = rest.split_at(name);
+                let (value, after) = after.split_at(value);
+                gathered.push((name, value));
+                rest = after;
+            }
+            gathered.flush();
+            assert_eq!(handed, bytes[..bytes.len() - rest.len()], "{lengths:?}");
+            assert!(pieces <= 6, "{lengths:?}: {pieces}");
+        }
     }
 }

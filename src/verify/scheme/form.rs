@@ -21,21 +21,23 @@ impl<'b> Fields<'b> {
     /// in the body, else in `room`.
     pub(in crate::verify) fn parse(body: &'b [u8], room: &'b mut Vec<u8>) -> Option<Self> {
         let mut fields = Vec::with_capacity(32);
-        let mut rest = body;
-        while !rest.is_empty() {
+        let mut rest = Some(body);
+        while let Some(text) = rest {
             // One look for the end of the field and for an escape.
-            let end = match memchr3(b'&', b'%', b'+', rest) {
-                Some(at) if rest.get(at) != Some(&b'&') => return Self::decode(body, room),
-                found => found.unwrap_or(rest.len()),
+            let (field, after) = match memchr3(b'&', b'%', b'+', text) {
+                None => (text, None),
+                Some(end) => match text.split_at_checked(end)? {
+                    (field, [b'&', after @ ..]) => (field, Some(after)),
+                    _ => return Self::decode(body, room),
+                },
             };
-            let (pair, after) = rest.split_at_checked(end)?;
-            rest = after.get(1..).unwrap_or_default();
-            if !pair.is_empty() {
-                if fields.len() == MOST_FIELDS {
-                    return None;
-                }
-                fields.push(split(pair)?);
+            if !field.is_empty() {
+                fields.push(split(field)?);
             }
+            if fields.len() > MOST_FIELDS {
+                return None;
+            }
+            rest = after;
         }
         Some(Self(fields))
     }
@@ -92,9 +94,9 @@ impl<'b> Fields<'b> {
 /// Cuts a field at its first `=`; one without is all name.
 fn split(field: &[u8]) -> Option<Pair<'_>> {
     // Names are short: to search faster would take longer to begin.
-    let end = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+    let Some(end) = field.iter().position(|byte| *byte == b'=') else { return Some((field, b"")) };
     let (name, value) = field.split_at_checked(end)?;
-    Some((name, value.get(1..).unwrap_or_default()))
+    Some((name, value.get(1..)?))
 }
 
 /// The value of a query parameter that occurs exactly once, its escapes decoded. A `+` stays one, because
