@@ -29,26 +29,32 @@ type BoxError = Box<dyn Error>;
 const SAMPLES: usize = 400_000;
 /// Runs that only warm caches and predictors.
 const WARM_UP: usize = 20_000;
+/// Inputs that are made before the first of them is timed.
+const BATCH: usize = 100;
 /// From here on a difference is believed: dudect's own bound.
 const LIMIT: f64 = 5.0;
 
-/// Two classes of inputs of one operation. `run` does it once for a class and says how long that took, in ns.
+/// Two classes of inputs of one operation.
 struct Case {
     name: &'static str,
     classes: [&'static str; 2],
-    run: Box<dyn FnMut(usize) -> f64>,
+    run: Run,
 }
 
-/// Makes an input anew, so that both classes are read from the same places, and times the operation alone.
-fn timed<I>(
-    make: impl Fn(usize) -> I + 'static,
-    operation: impl Fn(&I) + 'static,
-) -> Box<dyn FnMut(usize) -> f64> {
-    Box::new(move |class| {
-        let input = black_box(make(class));
-        let began = SystemClock.monotonic();
-        operation(&input);
-        SystemClock.monotonic().saturating_duration_since(began).as_secs_f64() * 1e9
+/// Does the operation once for each class of a list and says how long each took, in ns.
+type Run = Box<dyn FnMut(&[usize]) -> Vec<f64>>;
+
+/// Times the operation alone. Every input of a batch is there before the first is timed: what making one leaves
+/// behind in caches and predictors would otherwise tell its class.
+fn timed<I>(mut make: impl FnMut(usize) -> I + 'static, operation: impl Fn(&I) + 'static) -> Run {
+    Box::new(move |classes| {
+        let inputs: Vec<I> = classes.iter().map(|class| black_box(make(*class))).collect();
+        let time = |input| {
+            let began = SystemClock.monotonic();
+            operation(input);
+            SystemClock.monotonic().saturating_duration_since(began).as_secs_f64() * 1e9
+        };
+        inputs.iter().map(time).collect()
     })
 }
 
@@ -75,13 +81,13 @@ fn main() -> Result<(), BoxError> {
 /// Times both classes in an order that nothing can predict.
 fn sample(case: &mut Case) -> [Vec<f64>; 2] {
     let mut order = Order(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..WARM_UP {
-        let _ = (case.run)(order.next());
-    }
     let mut times = [Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES)];
-    for _ in 0..SAMPLES {
-        let class = order.next();
-        times[class].push((case.run)(class));
+    for batch in 0..(WARM_UP + SAMPLES) / BATCH {
+        let classes: Vec<usize> = (0..BATCH).map(|_| order.next()).collect();
+        let took = (case.run)(&classes);
+        if batch >= WARM_UP / BATCH {
+            classes.into_iter().zip(took).for_each(|(class, time)| times[class].push(time));
+        }
     }
     times
 }
