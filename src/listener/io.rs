@@ -27,6 +27,7 @@ use tokio::time::Instant;
 
 use super::activity::Activity;
 use super::frames::FrameMeter;
+use super::gather;
 use super::sniff::Replay;
 
 /// Bytes discarded by one read while lingering. On the stack, so not larger.
@@ -154,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Conversation<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        let written = gather::poll_write(&mut this.stream, cx, slices);
         this.note_write(&written);
         written
     }

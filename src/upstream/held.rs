@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connect::Stream;
+use crate::listener::gather;
 
 /// What is held.
 pub(super) trait Holder: Unpin {
@@ -54,7 +55,7 @@ impl<H: Holder> AsyncWrite for Held<H> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        gather::poll_write(&mut self.stream, cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
