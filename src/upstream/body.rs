@@ -18,9 +18,9 @@ use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
 
+use super::link::{Link, Sender};
 use super::multiplex::Seat;
 use super::pool::Pool;
-use super::sender::Sender;
 use crate::listener::BoxError;
 
 /// Whether a request body was handed to hyper whole.
@@ -29,7 +29,7 @@ pub(super) struct Sent(Option<Arc<AtomicBool>>);
 
 impl Sent {
     /// True from the start for a request without a body, which costs no allocation.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.0.as_ref().is_none_or(|whole| whole.load(Ordering::Acquire))
     }
 
@@ -109,8 +109,11 @@ enum Exchange<B> {
     /// A connection.
     Alone {
         pool: Pool<B>,
-        sender: Sender<B>,
-        sent: Sent,
+        link: Link<B>,
+    },
+    /// One that goes on as a task, and is not used again.
+    Apart {
+        _sender: Sender<B>,
     },
     /// A seat on one.
     Among {
@@ -125,8 +128,14 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(body: Incoming, pool: Pool<B>, sender: Sender<B>, sent: Sent) -> Self {
-        Self { body, exchange: Exchange::Alone { pool, sender, sent } }.looked_at()
+    /// The answer to a request that was sent whole.
+    pub(super) fn new(body: Incoming, pool: Pool<B>, link: Link<B>) -> Self {
+        Self { body, exchange: Exchange::Alone { pool, link } }.looked_at()
+    }
+
+    /// One that came before the end of its request, or that changes the protocol.
+    pub(super) fn apart(body: Incoming, sender: Sender<B>) -> Self {
+        Self { body, exchange: Exchange::Apart { _sender: sender } }.looked_at()
     }
 
     /// One of several answers on a connection.
@@ -142,10 +151,8 @@ where
     }
 
     fn finish(&mut self) {
-        if let Exchange::Alone { pool, sender, sent } = std::mem::replace(&mut self.exchange, Exchange::Over)
-            && sent.is_whole()
-        {
-            pool.settle(sender);
+        if let Exchange::Alone { pool, link } = std::mem::replace(&mut self.exchange, Exchange::Over) {
+            pool.settle(link);
         }
     }
 }
@@ -164,7 +171,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let body = &mut this.body;
+        let frame = ready!(match &mut this.exchange {
+            Exchange::Alone { link, .. } => link.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx)),
+            _ => Pin::new(body).poll_frame(cx),
+        });
         match &frame {
             None => this.finish(),
             // Whoever writes this body on does not ask again after its last frame.

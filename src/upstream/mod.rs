@@ -11,10 +11,10 @@ pub mod connect;
 mod held;
 pub mod identity;
 mod interim;
+mod link;
 mod multiplex;
 pub mod pool;
 mod request;
-mod sender;
 
 use std::error::Error as StdError;
 use std::pin::{Pin, pin};

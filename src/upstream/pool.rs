@@ -1,8 +1,9 @@
 //! Connections to the application, kept open between requests (HTTP/1.1, RFC 9112 §9.3).
 //!
-//! One pool per runtime: a connection's task stays on the runtime that opened it. The pool changes no
-//! request and bounds no time but connecting and idleness. Invariants:
-//! - A connection is reused only when the request was sent whole *before* the response ended, and the
+//! One pool per runtime: a connection stays on the runtime that opened it. Whoever uses a connection polls it (`link`);
+//! a keeper looks after those that nobody uses. The pool changes no request and bounds no time but connecting and
+//! idleness. Invariants:
+//! - A connection is reused only when the request was sent whole *before* the response began, and the
 //!   response ended where its framing says. hyper then reports ready; stray bytes and a close end it.
 //! - A request is sent again when hyper gives it back, which it does only if no byte of it was written; and once, on a
 //!   new connection, if a pooled one ended without an answer, the method is idempotent and there is no body (RFC 9110
@@ -10,16 +11,16 @@
 //! - The lock is never held across an await.
 
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::Request;
-use http::Response;
 use http::request::Parts;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio::time::timeout;
 
@@ -31,9 +32,8 @@ use super::connect::ConnectError;
 use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
-use super::held::Held;
-use super::interim::{Awaited, Exchanges, is_excess};
-use super::sender::Sender;
+use super::interim::is_excess;
+use super::link::Link;
 use crate::listener::BoxError;
 
 /// Header fields of one response.
@@ -92,12 +92,21 @@ struct Inner<B> {
     builder: http1::Builder,
     /// The last one put back is the first one used; so the front is the oldest.
     idle: Mutex<Vec<Idle<B>>>,
+    /// Told when something happens on one of them.
+    keeper: Arc<Notify>,
+    is_kept: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Idle<B> {
-    sender: Sender<B>,
+    link: Link<B>,
     since: Instant,
+}
+
+impl<B> Drop for Inner<B> {
+    fn drop(&mut self) {
+        self.keeper.notify_one();
+    }
 }
 
 impl<B: Send + 'static> cap::Idle for Inner<B> {
@@ -127,7 +136,15 @@ impl<B: Send + 'static> Pool<B> {
     fn over(target: Target, dialer: Option<Dialer>, settings: PoolSettings) -> Self {
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
-        let inner = Arc::new(Inner { target, dialer, settings, builder, idle: Mutex::new(Vec::new()) });
+        let inner = Arc::new(Inner {
+            target,
+            dialer,
+            settings,
+            builder,
+            idle: Mutex::default(),
+            keeper: Arc::default(),
+            is_kept: AtomicBool::new(false),
+        });
         let idle: Weak<dyn cap::Idle> = Arc::<Inner<B>>::downgrade(&inner);
         inner.settings.cap.register(idle);
         Self(inner)
@@ -140,29 +157,45 @@ impl<B: Send + 'static> Pool<B> {
     }
 
     /// Takes back a connection whose exchange is over.
-    pub(super) fn put_back(&self, sender: Sender<B>) {
+    pub(super) fn put_back(&self, link: Link<B>) {
         if self.0.settings.cap.is_short() {
             return;
         }
+        link.rest();
         let now = Instant::now();
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, now);
         if idle.len() < self.0.settings.max_idle {
-            idle.push(Idle { sender, since: now });
+            idle.push(Idle { link, since: now });
         }
     }
 
-    fn take_idle(&self) -> Option<Sender<B>> {
+    fn take_idle(&self) -> Option<Link<B>> {
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, Instant::now());
         // A connection that hyper found closed, or that received bytes nobody asked for, is not ready.
-        std::iter::from_fn(|| idle.pop()).map(|idle| idle.sender).find(Sender::is_ready)
+        std::iter::from_fn(|| idle.pop()).map(|idle| idle.link).find(Link::is_ready)
     }
 
     fn purge(&self, idle: &mut Vec<Idle<B>>, now: Instant) {
         let limit = self.0.settings.idle_timeout;
         let fresh = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
         drop(idle.drain(..fresh));
+    }
+
+    /// Looks after unused connections: one that the application has closed is closed here too.
+    fn keep(&self) {
+        if self.0.is_kept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (pool, keeper) = (Arc::downgrade(&self.0), Arc::clone(&self.0.keeper));
+        tokio::spawn(async move {
+            loop {
+                keeper.notified().await;
+                let Some(pool) = pool.upgrade() else { return };
+                pool.idle.lock().retain_mut(|idle| idle.link.look());
+            }
+        });
     }
 }
 
@@ -178,44 +211,37 @@ where
     ///
     /// When a new one was needed and the application did not take it in time.
     pub async fn checkout(&self) -> Result<Lease<B>, ConnectError> {
-        if let Some(sender) = self.take_idle() {
-            return Ok(Lease { pool: self.clone(), sender, fresh: false });
+        if let Some(link) = self.take_idle() {
+            return Ok(Lease { pool: self.clone(), link, fresh: false });
         }
-        let sender = self.open().await?;
-        Ok(Lease { pool: self.clone(), sender, fresh: true })
+        let link = self.open().await?;
+        Ok(Lease { pool: self.clone(), link, fresh: true })
     }
 
     /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.
-    fn open(&self) -> Pin<Box<dyn Future<Output = Result<Sender<B>, ConnectError>> + Send + '_>> {
+    fn open(&self) -> Pin<Box<dyn Future<Output = Result<Link<B>, ConnectError>> + Send + '_>> {
         Box::pin(async move {
             let place = self.0.settings.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
                 connect(&self.0.target, self.0.dialer.as_ref(), self.0.settings.connect_timeout).await?;
-            let awaited = Awaited::default();
-            let stream = TokioIo::new(Held::new(stream, Exchanges::new(place, Arc::clone(&awaited))));
-            let (sender, connection) =
-                self.0.builder.handshake(stream).await.map_err(ConnectError::Handshake)?;
-            tokio::spawn(async move {
-                if let Err(error) = connection.with_upgrades().await {
-                    tracing::debug!(%error, "connection to the application ended");
-                }
-            });
-            Ok(Sender::new(sender, awaited))
+            self.keep();
+            let keeper = Arc::clone(&self.0.keeper);
+            Link::over(stream, place, &self.0.builder, keeper).await.map_err(ConnectError::Handshake)
         })
     }
 
     /// Takes back a connection whose response has ended, once hyper agrees that the exchange is over.
-    pub(super) fn settle(&self, mut sender: Sender<B>) {
-        if sender.is_ready() {
-            return self.put_back(sender);
+    pub(super) fn settle(&self, mut link: Link<B>) {
+        if link.is_ready() {
+            return self.put_back(link);
         }
-        if sender.is_closed() {
+        if link.is_closed() {
             return;
         }
         let pool = self.clone();
         tokio::spawn(async move {
-            if let Ok(Ok(())) = timeout(SETTLE, sender.ready()).await {
-                pool.put_back(sender);
+            if let Ok(Ok(())) = timeout(SETTLE, link.ready()).await {
+                pool.put_back(link);
             }
         });
     }
@@ -225,7 +251,7 @@ where
 #[derive(Debug)]
 pub struct Lease<B> {
     pool: Pool<B>,
-    sender: Sender<B>,
+    link: Link<B>,
     fresh: bool,
 }
 
@@ -262,7 +288,7 @@ where
         self,
         request: Request<B>,
     ) -> impl Future<Output = Result<Response<PooledBody<B>>, SendError>> {
-        let Self { pool, mut sender, mut fresh } = self;
+        let Self { pool, mut link, mut fresh } = self;
         let (parts, body) = request.into_parts();
         let mut spare = (!fresh && is_repeatable(&parts, &body)).then(|| parts.clone());
         let (body, mut sent) = Outgoing::new(body);
@@ -270,9 +296,16 @@ where
         async move {
             loop {
                 // Pinned where it is made: awaited as a value it would be copied first, request and all.
-                let mut error = match pin!(sender.try_send(request)).await {
+                let answered = pin!(link.send(request)).await;
+                let mut error = match answered {
                     Ok(response) => {
-                        return Ok(response.map(|body| PooledBody::new(body, pool, sender, sent)));
+                        // A body that still goes up, or another protocol, does not wait for who reads the answer.
+                        let goes_on =
+                            !sent.is_whole() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                        return Ok(response.map(|body| match goes_on {
+                            false => PooledBody::new(body, pool, link),
+                            true => PooledBody::apart(body, link.apart()),
+                        }));
                     }
                     Err(error) => error,
                 };
@@ -298,9 +331,9 @@ where
                 // What may have been seen goes to a connection that cannot be stale.
                 let kept = if unsent { pool.take_idle() } else { None };
                 match kept {
-                    Some(next) => sender = next,
+                    Some(next) => link = next,
                     None => {
-                        sender = pool.open().await?;
+                        link = pool.open().await?;
                         fresh = true;
                     }
                 }

@@ -1,5 +1,7 @@
 //! The pool against an application that is a script: raw bytes over real sockets.
 
+mod driven;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
