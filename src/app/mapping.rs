@@ -11,9 +11,9 @@ use crate::proxy::settings::Settings;
 use crate::proxy::size::HeadLimits;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Upstream;
-use crate::upstream::cap::Cap;
 use crate::upstream::connect::{Dialer, Target};
-use crate::upstream::pool::{Pool, PoolSettings};
+use crate::upstream::limits::{Limits, PoolSettings};
+use crate::upstream::pool::Pool;
 
 /// What requests are judged by.
 pub(super) fn settings(config: &Config, routes: Table, metrics: &Metrics) -> Settings {
@@ -64,23 +64,28 @@ pub(super) fn listener(config: &Config) -> ListenerSettings {
     }
 }
 
+/// What bounds the connections to the application.
+pub(super) fn pool(config: &Config) -> PoolSettings {
+    PoolSettings {
+        connect_timeout: config.upstream.connect_timeout,
+        idle_timeout: config.upstream.idle_timeout,
+        max_idle: config.upstream.idle_connections,
+        connections: config.upstream.connections,
+        wait: config.upstream.connection_wait,
+    }
+}
+
 /// One runtime's connections to the application.
-pub(super) fn upstream(config: &Config, dialer: Option<Dialer>, cap: Arc<Cap>) -> Upstream {
+pub(super) fn upstream(config: &Config, dialer: Option<Dialer>, limits: Arc<Limits>) -> Upstream {
     let target = match &config.upstream.target {
         UpstreamTarget::Tcp { host, port, .. } => Target::Tcp { host: host.clone(), port: *port },
         UpstreamTarget::Unix(path) => Target::Unix(path.clone()),
     };
-    let settings = PoolSettings {
-        connect_timeout: config.upstream.connect_timeout,
-        idle_timeout: config.upstream.idle_timeout,
-        max_idle: config.upstream.idle_connections,
-        cap,
-    };
     if config.upstream.http2 {
-        return Upstream::over_http2(target, dialer, settings);
+        return Upstream::over_http2(target, dialer, limits);
     }
     Upstream::new(match dialer {
-        Some(dialer) => Pool::under_tls(target, dialer, settings),
-        None => Pool::new(target, settings),
+        Some(dialer) => Pool::under_tls(target, dialer, limits),
+        None => Pool::new(target, limits),
     })
 }

@@ -43,7 +43,7 @@ use crate::store::writer::Writer;
 use crate::telemetry::decision::Decisions;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::tls::TlsMeters;
-use crate::upstream::cap::Cap;
+use crate::upstream::limits::Limits;
 
 /// How often histogram samples are folded into buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ pub(super) struct Parts {
     presence: Presence,
     shared: OnceLock<Arc<Shared>>,
     /// Connections to the application.
-    cap: Arc<Cap>,
+    limits: Arc<Limits>,
 }
 
 /// What only a process that changes records has.
@@ -127,7 +127,7 @@ impl Parts {
             security,
             presence,
             shared: OnceLock::new(),
-            cap: Cap::new(config.upstream.connections, config.upstream.connection_wait),
+            limits: Limits::new(mapping::pool(config)),
         };
         (parts, capture_task, delivery_task)
     }
@@ -136,7 +136,7 @@ impl Parts {
         let rehearsal = || {
             Rehearsal::new(
                 self.shared(),
-                mapping::upstream(config, self.security.upstream.clone(), Arc::clone(&self.cap)),
+                mapping::upstream(config, self.security.upstream.clone(), Arc::clone(&self.limits)),
             )
         };
         Arc::new(AdminState {
@@ -159,6 +159,7 @@ impl Parts {
             tuning: self.tuning.clone(),
             ring: Arc::clone(&self.ring),
             budget: Arc::clone(&self.budget),
+            upstream: Arc::clone(&self.limits),
             drain_delay: Mutex::new(config.drain.delay),
             token,
         };
@@ -285,7 +286,8 @@ impl Parts {
         let mut threads = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
             let security = self.security.upstream.clone();
-            let proxy = Proxy::new(self.shared(), mapping::upstream(config, security, Arc::clone(&self.cap)));
+            let proxy =
+                Proxy::new(self.shared(), mapping::upstream(config, security, Arc::clone(&self.limits)));
             let (tuning, drain, connections) =
                 (self.tuning.clone(), drain.clone(), Arc::clone(&self.connections));
             threads.push(spawn(&format!("traffic-{index}"), async move {

@@ -21,6 +21,7 @@ use crate::proxy::settings::LiveSettings;
 use crate::readiness::Readiness;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
+use crate::upstream::limits::Limits;
 
 /// What became of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub(super) struct Live {
     pub(super) tuning: LiveTuning,
     pub(super) ring: Arc<KeyRing>,
     pub(super) budget: Arc<Budget>,
+    pub(super) upstream: Arc<Limits>,
     pub(super) drain_delay: Mutex<Duration>,
     /// `None`: there is no admin port.
     pub(super) token: Option<Token>,
@@ -111,6 +113,7 @@ impl Reloader {
         self.live.tuning.replace(mapping::listener(config));
         self.live.ring.set_candidate_secrets(config.limits.candidate_secrets);
         self.live.budget.set_capacity(config.limits.body_budget);
+        self.live.upstream.set(mapping::pool(config));
         *self.live.drain_delay.lock() = config.drain.delay;
     }
 

@@ -9,12 +9,17 @@ use figment::value::Value;
 use sha2::{Digest, Sha256};
 
 /// Options that a running process takes: names, or what comes before a dot or an index.
-pub const LIVE: [&str; 30] = [
+pub const LIVE: [&str; 35] = [
     "routes",
     "listener.public_url",
     "listener.trusted_proxies",
     "listener.proxy_protocol",
     "upstream.response_timeout",
+    "upstream.connect_timeout",
+    "upstream.idle_timeout",
+    "upstream.connections",
+    "upstream.connection_wait",
+    "upstream.idle_connections",
     "drain.delay",
     "drain.timeout",
     "limits.max_body",

@@ -6,11 +6,12 @@
 //! again only as `pool` and `multiplex` say.
 
 mod body;
-pub mod cap;
+mod cap;
 pub mod connect;
 mod held;
 pub mod identity;
 mod interim;
+pub mod limits;
 mod link;
 mod multiplex;
 pub mod pool;
@@ -31,8 +32,9 @@ use crate::listener::{Secured, Waiting};
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
 use connect::{ConnectError, Dialer, Target};
+use limits::Limits;
 use multiplex::Multiplex;
-use pool::{Pool, PoolSettings, SendError};
+use pool::{Pool, SendError};
 use request::Hop;
 
 /// After this an answer is slow, and it is worth looking whether anybody still waits for it. Most requests never
@@ -141,9 +143,9 @@ impl Upstream {
 
     /// One that speaks HTTP/2.
     #[must_use]
-    pub fn over_http2(target: Target, dialer: Option<Dialer>, settings: PoolSettings) -> Self {
+    pub fn over_http2(target: Target, dialer: Option<Dialer>, limits: Arc<Limits>) -> Self {
         let is_https = dialer.is_some();
-        Self { way: Way::Together(Multiplex::new(target, dialer, settings), is_https) }
+        Self { way: Way::Together(Multiplex::new(target, dialer, limits), is_https) }
     }
 
     fn hop(&self) -> Hop {

@@ -27,12 +27,12 @@ use tokio::time::timeout;
 use super::body::Outgoing;
 use super::body::PooledBody;
 use super::cap;
-use super::cap::Cap;
 use super::connect::ConnectError;
 use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
 use super::interim::is_excess;
+use super::limits::Limits;
 use super::link::Link;
 use crate::listener::BoxError;
 
@@ -49,31 +49,6 @@ const MAX_BUFFERED: usize = 256 * 1024;
 /// How long hyper may take to notice that an exchange is over. Longer means that something is not.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Limits of one pool.
-#[derive(Debug, Clone)]
-pub struct PoolSettings {
-    /// For looking up the name and connecting, all addresses together. Default 5 s.
-    pub connect_timeout: Duration,
-    /// How long a connection may stay unused and still be used again. Default 30 s: below what
-    /// applications usually keep, so that they seldom close first.
-    pub idle_timeout: Duration,
-    /// Unused connections kept. Default 64.
-    pub max_idle: usize,
-    /// Bounds the connections of all pools together. Default: nothing does.
-    pub cap: Arc<Cap>,
-}
-
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(30),
-            max_idle: 64,
-            cap: Cap::new(usize::MAX, Duration::ZERO),
-        }
-    }
-}
-
 /// The connections of one runtime to one application. Cheap to clone.
 #[derive(Debug)]
 pub struct Pool<B>(Arc<Inner<B>>);
@@ -88,7 +63,7 @@ impl<B> Clone for Pool<B> {
 struct Inner<B> {
     target: Target,
     dialer: Option<Dialer>,
-    settings: PoolSettings,
+    limits: Arc<Limits>,
     builder: http1::Builder,
     /// The last one put back is the first one used; so the front is the oldest.
     idle: Mutex<Vec<Idle<B>>>,
@@ -123,30 +98,30 @@ impl<B: Send + 'static> cap::Idle for Inner<B> {
 impl<B: Send + 'static> Pool<B> {
     /// A pool without connections.
     #[must_use]
-    pub fn new(target: Target, settings: PoolSettings) -> Self {
-        Self::over(target, None, settings)
+    pub fn new(target: Target, limits: Arc<Limits>) -> Self {
+        Self::over(target, None, limits)
     }
 
     /// The same under TLS.
     #[must_use]
-    pub fn under_tls(target: Target, dialer: Dialer, settings: PoolSettings) -> Self {
-        Self::over(target, Some(dialer), settings)
+    pub fn under_tls(target: Target, dialer: Dialer, limits: Arc<Limits>) -> Self {
+        Self::over(target, Some(dialer), limits)
     }
 
-    fn over(target: Target, dialer: Option<Dialer>, settings: PoolSettings) -> Self {
+    fn over(target: Target, dialer: Option<Dialer>, limits: Arc<Limits>) -> Self {
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
         let inner = Arc::new(Inner {
             target,
             dialer,
-            settings,
+            limits,
             builder,
             idle: Mutex::default(),
             keeper: Arc::default(),
             is_kept: AtomicBool::new(false),
         });
         let idle: Weak<dyn cap::Idle> = Arc::<Inner<B>>::downgrade(&inner);
-        inner.settings.cap.register(idle);
+        inner.limits.cap.register(idle);
         Self(inner)
     }
 
@@ -158,14 +133,14 @@ impl<B: Send + 'static> Pool<B> {
 
     /// Takes back a connection whose exchange is over.
     pub(super) fn put_back(&self, link: Link<B>) {
-        if self.0.settings.cap.is_short() {
+        if self.0.limits.cap.is_short() {
             return;
         }
         link.rest();
         let now = Instant::now();
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, now);
-        if idle.len() < self.0.settings.max_idle {
+        if idle.len() < self.0.limits.max_idle() {
             idle.push(Idle { link, since: now });
         }
     }
@@ -178,7 +153,7 @@ impl<B: Send + 'static> Pool<B> {
     }
 
     fn purge(&self, idle: &mut Vec<Idle<B>>, now: Instant) {
-        let limit = self.0.settings.idle_timeout;
+        let limit = self.0.limits.idle_timeout();
         let fresh = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
         drop(idle.drain(..fresh));
     }
@@ -221,9 +196,9 @@ where
     /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.
     fn open(&self) -> Pin<Box<dyn Future<Output = Result<Link<B>, ConnectError>> + Send + '_>> {
         Box::pin(async move {
-            let place = self.0.settings.cap.place().await.ok_or(ConnectError::Busy)?;
+            let place = self.0.limits.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
-                connect(&self.0.target, self.0.dialer.as_ref(), self.0.settings.connect_timeout).await?;
+                connect(&self.0.target, self.0.dialer.as_ref(), self.0.limits.connect_timeout()).await?;
             self.keep();
             let keeper = Arc::clone(&self.0.keeper);
             Link::over(stream, place, &self.0.builder, keeper).await.map_err(ConnectError::Handshake)

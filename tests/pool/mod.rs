@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::upstream::connect::Target;
 use countersign::upstream::connect::connect;
+use countersign::upstream::limits::{Limits, PoolSettings};
 use countersign::upstream::pool::Pool;
-use countersign::upstream::pool::PoolSettings;
 use countersign::upstream::pool::SendError;
 use http::Request;
 use http_body_util::BodyExt;
@@ -38,7 +38,7 @@ impl Application {
     async fn start() -> (Self, Pool<Body>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (Self(listener), Pool::new(target(address), PoolSettings::default()))
+        (Self(listener), Pool::new(target(address), Limits::new(PoolSettings::default())))
     }
 
     async fn accept(&self) -> TcpStream {
@@ -312,7 +312,7 @@ async fn an_old_or_surplus_idle_connection_is_dropped() {
     let (application, _) = Application::start().await;
     let address = application.0.local_addr().unwrap();
     let settings = PoolSettings { idle_timeout: TICK * 5, max_idle: 1, ..PoolSettings::default() };
-    let pool = Pool::new(target(address), settings);
+    let pool = Pool::new(target(address), Limits::new(settings));
     let serving = tokio::spawn(async move {
         for _ in 0..2 {
             let mut stream = application.accept().await;

@@ -17,7 +17,8 @@ use countersign::telemetry::decision::Decisions;
 use countersign::telemetry::metrics::Metrics;
 use countersign::upstream::Upstream;
 use countersign::upstream::connect::Target;
-use countersign::upstream::pool::{Pool, PoolSettings};
+use countersign::upstream::limits::{Limits, PoolSettings};
+use countersign::upstream::pool::Pool;
 
 /// The way of requests to an application that is not there.
 pub(crate) fn rehearsal(
@@ -41,7 +42,7 @@ pub(crate) fn rehearsal(
     let target = Target::Tcp { host: "127.0.0.1".to_owned(), port: 9 };
     let pool = Pool::new(
         target,
-        PoolSettings { connect_timeout, idle_timeout, max_idle: 1, ..PoolSettings::default() },
+        Limits::new(PoolSettings { connect_timeout, idle_timeout, max_idle: 1, ..PoolSettings::default() }),
     );
     Rehearsal::new(Arc::new(shared), Upstream::new(pool))
 }

@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::cap::Place;
 use super::connect::{ConnectError, Dialer, Stream, Target, connect};
 use super::held::Held;
-use super::pool::PoolSettings;
+use super::limits::Limits;
 pub(super) use line::Seat;
 use line::{Connection, Ear, Hearing, Line, allowed};
 pub(super) use send::Fault;
@@ -57,7 +57,7 @@ pub(super) struct Multiplex(Arc<Inner>);
 struct Inner {
     target: Target,
     dialer: Option<Dialer>,
-    settings: PoolSettings,
+    limits: Arc<Limits>,
     builder: http2::Builder<TokioExecutor>,
     lines: Mutex<Lines>,
 }
@@ -79,7 +79,7 @@ enum Found {
 
 impl Multiplex {
     /// Without connections.
-    pub(super) fn new(target: Target, dialer: Option<Dialer>, settings: PoolSettings) -> Self {
+    pub(super) fn new(target: Target, dialer: Option<Dialer>, limits: Arc<Limits>) -> Self {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -91,7 +91,7 @@ impl Multiplex {
             .max_header_list_size(MAX_HEAD)
             .keep_alive_interval(PING_AFTER)
             .keep_alive_timeout(PING_TIMEOUT);
-        Self(Arc::new(Inner { target, dialer, settings, builder, lines: Mutex::default() }))
+        Self(Arc::new(Inner { target, dialer, limits, builder, lines: Mutex::default() }))
     }
 
     /// A place for one request.
@@ -99,7 +99,7 @@ impl Multiplex {
     /// # Errors
     /// None was free in time, or a connection was needed and could not be had.
     pub(super) async fn seat(&self) -> Result<Seat, Arc<ConnectError>> {
-        let place = self.0.settings.cap.place().await.ok_or(ConnectError::Busy)?;
+        let place = self.0.limits.cap.place().await.ok_or(ConnectError::Busy)?;
         self.seat_with(place).await
     }
 
@@ -144,9 +144,9 @@ impl Multiplex {
     }
 
     async fn open(&self) -> Result<Arc<Line>, ConnectError> {
-        let settings = &self.0.settings;
-        let end = Instant::now() + settings.connect_timeout;
-        let stream = connect(&self.0.target, self.0.dialer.as_ref(), settings.connect_timeout).await?;
+        let limit = self.0.limits.connect_timeout();
+        let end = Instant::now() + limit;
+        let stream = connect(&self.0.target, self.0.dialer.as_ref(), limit).await?;
         if let Stream::Tls(tls) = &stream
             && tls.get_ref().1.alpn_protocol() != Some(b"h2")
         {
@@ -164,7 +164,8 @@ impl Multiplex {
             timeout_at(end, ear.listen()).await.map_err(|_elapsed| ConnectError::Timeout)?;
         }
         let line = Arc::new(Line::new(sender, connection, ear));
-        let rests = close_when_idle(Arc::downgrade(&self.0), Arc::downgrade(&line), settings.idle_timeout);
+        let limit = self.0.limits.idle_timeout();
+        let rests = close_when_idle(Arc::downgrade(&self.0), Arc::downgrade(&line), limit);
         tokio::spawn(rests);
         Ok(line)
     }
@@ -173,7 +174,7 @@ impl Multiplex {
     fn rest(&self, line: &Arc<Line>) {
         let mut lines = self.0.lines.lock();
         let idle = lines.open.iter().filter(|line| line.idle_since().is_some()).count();
-        if idle > self.0.settings.max_idle {
+        if idle > self.0.limits.max_idle() {
             lines.retire(line);
         }
     }

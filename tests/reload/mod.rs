@@ -1,5 +1,7 @@
 //! A configuration that changes under a running process: by SIGHUP and by itself.
 
+mod upstream;
+
 use std::path::Path;
 
 use crate::support::certificates::Authority;
@@ -23,7 +25,11 @@ fn route(name: &str) -> String {
 
 impl Reloaded {
     fn start(toml: &str) -> Self {
-        let (dir, upstream) = (tempfile::tempdir().unwrap(), Upstream::start());
+        Self::before(Upstream::start(), toml)
+    }
+
+    fn before(upstream: Upstream, toml: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("countersign.toml"), toml).unwrap();
         let mut command = Serve::command(dir.path(), &upstream.url);
         command.args(["--config", "countersign.toml"]);
@@ -142,11 +148,11 @@ fn g05_a_faulty_file_changes_nothing_and_says_why() {
 #[test]
 fn g05_what_needs_a_restart_is_named_and_nothing_else_is_taken_either() {
     let reloaded = Reloaded::start(&route("one"));
-    let toml = "role = 'data'\n[listener]\nthreads = 3\n[keys]\nmax_stale = '31s'\n[upstream]\nconnections = 7\n\
+    let toml = "role = 'data'\n[listener]\nthreads = 3\n[keys]\nmax_stale = '31s'\n[upstream]\nhttp2 = true\n\
                 [limits]\nmax_body = '2B'\n";
     reloaded.change(&format!("{toml}{}", route("two")), "refused");
     let verbose = reloaded.verbose();
-    for option in ["role", "listener.threads", "keys.max_stale", "upstream.connections"] {
+    for option in ["role", "listener.threads", "keys.max_stale", "upstream.http2"] {
         let line = format!("the former one is: {option}: a change of it needs a restart\n");
         assert!(verbose.contains(&line), "{verbose}");
     }
@@ -157,7 +163,7 @@ fn g05_what_needs_a_restart_is_named_and_nothing_else_is_taken_either() {
 
 /// Every option of `[limits]` with another value than the built-in one, each within its bounds.
 fn other_limits() -> String {
-    let defaults: toml::Table = include_str!("../config/default.toml").parse().unwrap();
+    let defaults: toml::Table = include_str!("../../config/default.toml").parse().unwrap();
     let limits = defaults["limits"].as_table().unwrap();
     let other = |name: &str, value: &toml::Value| match value {
         toml::Value::Integer(number) => format!("{name} = {}\n", number + 1),
