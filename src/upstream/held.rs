@@ -17,6 +17,9 @@ use crate::listener::gather;
 pub(super) trait Holder: Unpin {
     /// Something has come; nothing: the end, or a fault. An error ends the connection.
     fn on_read(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// This is about to be written, or as much of it as is taken.
+    fn on_write(&mut self, _slices: &[IoSlice<'_>]) {}
 }
 
 /// The stream.
@@ -47,6 +50,7 @@ impl<H: Holder> AsyncRead for Held<H> {
 
 impl<H: Holder> AsyncWrite for Held<H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.holder.on_write(&[IoSlice::new(bytes)]);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -55,6 +59,7 @@ impl<H: Holder> AsyncWrite for Held<H> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.holder.on_write(slices);
         gather::poll_write(&mut self.stream, cx, slices)
     }
 

@@ -28,6 +28,7 @@ use super::cap::Place;
 use super::connect::Stream;
 use super::held::Held;
 use super::interim::{Awaited, Exchanges};
+use super::repeat::Notes;
 use crate::listener::BoxError;
 
 pub(super) type Sender<B> = SendRequest<Outgoing<B>>;
@@ -39,6 +40,7 @@ type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 pub(super) struct Link<B> {
     sender: Sender<B>,
     awaited: Awaited,
+    notes: Notes,
     driver: Driver,
 }
 
@@ -67,16 +69,16 @@ where
         builder: &http1::Builder,
         keeper: Arc<Notify>,
     ) -> hyper::Result<Self> {
-        let awaited = Awaited::default();
-        let held = Held::new(stream, Exchanges::new(place, Arc::clone(&awaited)));
+        let (awaited, notes) = (Awaited::default(), Notes::default());
+        let held = Held::new(stream, Exchanges::new(place, Arc::clone(&awaited), Arc::clone(&notes)));
         let (sender, connection) = builder.handshake(TokioIo::new(held)).await?;
         let bell = Arc::new(Bell { state: AtomicU8::new(QUIET), user: Mutex::new(None), keeper });
         let waker = Waker::from(Arc::clone(&bell));
         let connection: Connection = Box::pin(connection.with_upgrades());
-        Ok(Self { sender, awaited, driver: Driver { connection: Some(connection), bell, waker } })
+        Ok(Self { sender, awaited, notes, driver: Driver { connection: Some(connection), bell, waker } })
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. `repeatable`: [`Self::repeat`] gives it once more.
     ///
     /// # Errors
     ///
@@ -84,9 +86,11 @@ where
     pub(super) fn send(
         &mut self,
         request: Request<Outgoing<B>>,
+        repeatable: bool,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing<B>>>>> {
-        let Self { sender, awaited, driver } = self;
+        let Self { sender, awaited, notes, driver } = self;
         awaited.store(true, Ordering::Relaxed);
+        notes.begin(repeatable);
         // Handing it over rings; the connection is polled next in any case.
         driver.bell.listen();
         let answer = sender.try_send_request(request);
@@ -94,6 +98,11 @@ where
             let mut answer = pin!(answer);
             std::future::poll_fn(|cx| driver.poll(cx, |cx| answer.as_mut().poll(cx))).await
         }
+    }
+
+    /// The request that was sent last, if it was repeatable and a byte of it may have been written.
+    pub(super) fn repeat(&self, body: Outgoing<B>) -> Option<Request<Outgoing<B>>> {
+        self.notes.request(body)
     }
 
     /// Waits until the exchange is over, as hyper sees it.

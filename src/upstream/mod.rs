@@ -15,6 +15,7 @@ pub mod limits;
 mod link;
 mod multiplex;
 pub mod pool;
+mod repeat;
 mod request;
 
 use std::error::Error as StdError;

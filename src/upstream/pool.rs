@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::client::conn::http1;
@@ -264,14 +263,14 @@ where
         request: Request<B>,
     ) -> impl Future<Output = Result<Response<PooledBody<B>>, SendError>> {
         let Self { pool, mut link, mut fresh } = self;
+        let mut repeatable = !fresh && is_repeatable(&request);
         let (parts, body) = request.into_parts();
-        let mut spare = (!fresh && is_repeatable(&parts, &body)).then(|| parts.clone());
         let (body, mut sent) = Outgoing::new(body);
         let mut request = Request::from_parts(parts, body);
         async move {
             loop {
                 // Pinned where it is made: awaited as a value it would be copied first, request and all.
-                let answered = pin!(link.send(request)).await;
+                let answered = pin!(link.send(request, repeatable)).await;
                 let mut error = match answered {
                     Ok(response) => {
                         // A body that still goes up, or another protocol, does not wait for who reads the answer.
@@ -286,18 +285,15 @@ where
                 };
                 let message = error.take_message();
                 let unsent = message.is_some();
-                let again = match (message, spare.take()) {
-                    (Some(request), left) => {
-                        spare = left;
-                        (!fresh).then_some(request)
-                    }
-                    // `spare` was taken: there is no third time.
-                    (None, Some(parts)) if is_without_answer(error.error()) => {
+                let again = match message {
+                    Some(request) => (!fresh).then_some(request),
+                    // There is no third time.
+                    None if std::mem::take(&mut repeatable) && is_without_answer(error.error()) => {
                         let (body, nothing) = Outgoing::new(B::default());
                         sent = nothing;
-                        Some(Request::from_parts(parts, body))
+                        link.repeat(body)
                     }
-                    (None, _) => None,
+                    None => None,
                 };
                 let Some(again) = again else {
                     return Err(SendError::Exchange { source: error.into_error(), unsent });
@@ -318,8 +314,8 @@ where
 }
 
 /// Whether doing it twice is doing it once, and nothing of it is used up by trying.
-fn is_repeatable(parts: &Parts, body: &impl Body) -> bool {
-    parts.method.is_idempotent() && body.is_end_stream()
+fn is_repeatable(request: &Request<impl Body>) -> bool {
+    request.method().is_idempotent() && request.body().is_end_stream()
 }
 
 /// Whether the connection ended before an answer, and not because of one that is none.

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::cap::Place;
 use super::held::Holder;
+use super::repeat::Notes;
 use crate::listener::FrameHeads;
 
 /// Interim answers that one request may get: some `100`, a few `103` (RFC 8297), and a `102` now and then.
@@ -45,11 +46,12 @@ pub(super) struct Exchanges {
     _place: Place,
     awaited: Awaited,
     heads: Heads,
+    notes: Notes,
 }
 
 impl Exchanges {
-    pub(super) fn new(place: Place, awaited: Awaited) -> Self {
-        Self { _place: place, awaited, heads: Heads::default() }
+    pub(super) fn new(place: Place, awaited: Awaited, notes: Notes) -> Self {
+        Self { _place: place, awaited, heads: Heads::default(), notes }
     }
 }
 
@@ -60,6 +62,10 @@ impl Holder for Exchanges {
             self.heads = Heads { at: At::Status(0), interim: 0 };
         }
         if self.heads.take(bytes) { Ok(()) } else { Err(excess()) }
+    }
+
+    fn on_write(&mut self, slices: &[io::IoSlice<'_>]) {
+        self.notes.take(slices);
     }
 }
 
