@@ -19,6 +19,9 @@ use crate::store::writer::Writer;
 
 /// How long drafts are gathered after the first.
 const GATHER: Duration = Duration::from_millis(250);
+/// The same after a full batch: a list that is full of the last second tells nobody more than one of the last two, and
+/// each delivery costs more than the request that it is of.
+const GATHER_BUSY: Duration = Duration::from_secs(1);
 /// Deliveries in one write.
 const BATCH: usize = 256;
 /// How long the last write may take.
@@ -57,7 +60,7 @@ impl DeliveryTask {
 }
 
 async fn side(writing: Writing, side: Side, mut queue: mpsc::Receiver<Finished>, mut end: Watcher) {
-    let mut denied = false;
+    let (mut denied, mut busy) = (false, false);
     let mut batch = Vec::new();
     loop {
         tokio::select! {
@@ -65,8 +68,9 @@ async fn side(writing: Writing, side: Side, mut queue: mpsc::Receiver<Finished>,
             () = end.draining() => break,
         }
         // Few at a time would be a write for each.
-        let _ended = timeout(GATHER, end.draining()).await.is_ok();
+        let _ended = timeout(if busy { GATHER_BUSY } else { GATHER }, end.draining()).await.is_ok();
         take(&mut queue, &mut batch);
+        busy = batch.len() >= BATCH;
         writing.write(side, std::mem::take(&mut batch), &mut denied).await;
     }
     take(&mut queue, &mut batch);
