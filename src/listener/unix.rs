@@ -6,17 +6,22 @@
 //! removed in the end is the file that was made here, by device and inode, which cannot be another's while the socket is
 //! open.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixStream;
 
 use super::bind::BACKLOG;
+
+/// How often a directory that another process holds is tried, and the pause after each: 2 s in all.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the place cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,9 @@ pub(super) enum PlaceTaken {
     /// Somebody answers.
     #[error("another process listens there")]
     InUse,
+    /// Another process that starts would be done by now.
+    #[error("another process has held a lock on its directory for 2 s: use a directory of its own")]
+    Locked,
     /// It may be somebody's.
     #[error("whether anybody listens there cannot be told: {0}")]
     Unclear(io::Error),
@@ -97,7 +105,7 @@ pub(super) fn bind(path: &Path, mode: u32, threads: usize) -> io::Result<Vec<Uni
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     // Of two processes that start at once, the second finds the first one listening.
     let directory = File::open(directory.unwrap_or_else(|| Path::new(".")))?;
-    directory.lock()?;
+    lock(&directory)?;
     clear(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
@@ -108,6 +116,18 @@ pub(super) fn bind(path: &Path, mode: u32, threads: usize) -> io::Result<Vec<Uni
     let listener = UnixListener::from(socket);
     let share = |_| Ok(UnixSocket { file: Arc::clone(&file), listener: listener.try_clone()? });
     (0..threads).map(share).collect()
+}
+
+/// Holds a directory, unless another process does for long: anybody who may read it can.
+fn lock(directory: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match directory.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, PlaceTaken::Locked))
 }
 
 /// Removes a socket that a process has left behind, which would be in the way for ever.
