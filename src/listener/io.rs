@@ -27,8 +27,8 @@ use tokio::time::Instant;
 
 use super::activity::Activity;
 use super::frames::FrameMeter;
-use super::gather;
 use super::sniff::Replay;
+use crate::gather;
 
 /// Bytes discarded by one read while lingering. On the stack, so not larger.
 const SCRATCH: usize = 8 * 1024;

@@ -12,7 +12,6 @@ mod connection;
 mod connections;
 mod deadline;
 mod frames;
-pub(crate) mod gather;
 mod io;
 mod place;
 mod proxy_protocol;

@@ -73,9 +73,9 @@ impl Cap {
     /// Changes both bounds. Connections that are in use stay so.
     pub(super) fn set(&self, connections: usize, wait: Duration) {
         self.wait.store(millis(wait), Ordering::Relaxed);
-        for _ in 0..self.resize(connections.min(Semaphore::MAX_PERMITS)) {
-            self.close_one();
-        }
+        let surplus = self.resize(connections.min(Semaphore::MAX_PERMITS));
+        // One that is closed gives its place back a little later: so not until there is no surplus.
+        let _closed = (0..surplus).take_while(|_| self.close_one()).count();
     }
 
     /// How many places too many are taken now.
@@ -112,15 +112,16 @@ impl Cap {
             return Some(place(permit));
         }
         let _waits = Waits::new(&self.waiting);
-        self.close_one();
+        let _closed = self.close_one();
         let wait = Duration::from_millis(self.wait.load(Ordering::Relaxed));
         let permit = timeout(wait, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok()?;
         Some(place(permit))
     }
 
-    fn close_one(&self) {
+    /// Closes an unused connection. Whether there was one.
+    fn close_one(&self) -> bool {
         let pools: Vec<_> = self.idle.lock().iter().filter_map(Weak::upgrade).collect();
-        let _closed = pools.iter().any(|pool| pool.close_one());
+        pools.iter().any(|pool| pool.close_one())
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connect::Stream;
-use crate::listener::gather;
+use crate::gather;
 
 /// What is held.
 pub(super) trait Holder: Unpin {
@@ -20,6 +20,12 @@ pub(super) trait Holder: Unpin {
 
     /// This is about to be written, or as much of it as is taken.
     fn on_write(&mut self, _slices: &[IoSlice<'_>]) {}
+
+    /// That is over; `whole`: all of it was taken.
+    fn on_written(&mut self, _whole: bool) {}
+
+    /// A flush is over, or waits.
+    fn on_flush(&mut self, _done: bool) {}
 }
 
 /// The stream.
@@ -51,7 +57,9 @@ impl<H: Holder> AsyncRead for Held<H> {
 impl<H: Holder> AsyncWrite for Held<H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.holder.on_write(&[IoSlice::new(bytes)]);
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.holder.on_written(matches!(&written, Poll::Ready(Ok(length)) if *length == bytes.len()));
+        written
     }
 
     fn poll_write_vectored(
@@ -60,7 +68,10 @@ impl<H: Holder> AsyncWrite for Held<H> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.holder.on_write(slices);
-        gather::poll_write(&mut self.stream, cx, slices)
+        let written = gather::poll_write(&mut self.stream, cx, slices);
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        self.holder.on_written(matches!(&written, Poll::Ready(Ok(length)) if *length == offered));
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -68,7 +79,9 @@ impl<H: Holder> AsyncWrite for Held<H> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.holder.on_flush(flushed.is_ready());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -28,7 +28,7 @@ use super::cap::Place;
 use super::connect::Stream;
 use super::held::Held;
 use super::interim::{Awaited, Exchanges};
-use super::repeat::Notes;
+use super::written::Record;
 use crate::listener::BoxError;
 
 pub(super) type Sender<B> = SendRequest<Outgoing<B>>;
@@ -40,7 +40,7 @@ type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 pub(super) struct Link<B> {
     sender: Sender<B>,
     awaited: Awaited,
-    notes: Notes,
+    written: Record,
     driver: Driver,
 }
 
@@ -69,13 +69,13 @@ where
         builder: &http1::Builder,
         keeper: Arc<Notify>,
     ) -> hyper::Result<Self> {
-        let (awaited, notes) = (Awaited::default(), Notes::default());
-        let held = Held::new(stream, Exchanges::new(place, Arc::clone(&awaited), Arc::clone(&notes)));
+        let (awaited, written) = (Awaited::default(), Record::default());
+        let held = Held::new(stream, Exchanges::new(place, Arc::clone(&awaited), Arc::clone(&written)));
         let (sender, connection) = builder.handshake(TokioIo::new(held)).await?;
         let bell = Arc::new(Bell { state: AtomicU8::new(QUIET), user: Mutex::new(None), keeper });
         let waker = Waker::from(Arc::clone(&bell));
         let connection: Connection = Box::pin(connection.with_upgrades());
-        Ok(Self { sender, awaited, notes, driver: Driver { connection: Some(connection), bell, waker } })
+        Ok(Self { sender, awaited, written, driver: Driver { connection: Some(connection), bell, waker } })
     }
 
     /// Sends a request and waits for the head of its answer. `repeatable`: [`Self::repeat`] gives it once more.
@@ -88,9 +88,9 @@ where
         request: Request<Outgoing<B>>,
         repeatable: bool,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing<B>>>>> {
-        let Self { sender, awaited, notes, driver } = self;
+        let Self { sender, awaited, written, driver } = self;
         awaited.store(true, Ordering::Relaxed);
-        notes.begin(repeatable);
+        written.begin(&request, repeatable);
         // Handing it over rings; the connection is polled next in any case.
         driver.bell.listen();
         let answer = sender.try_send_request(request);
@@ -102,7 +102,7 @@ where
 
     /// The request that was sent last, if it was repeatable and a byte of it may have been written.
     pub(super) fn repeat(&self, body: Outgoing<B>) -> Option<Request<Outgoing<B>>> {
-        self.notes.request(body)
+        self.written.request(body)
     }
 
     /// Waits until the exchange is over, as hyper sees it.
@@ -136,8 +136,14 @@ impl<B> Link<B> {
         self.sender.is_closed()
     }
 
+    /// Whether some of the request waits still for the application to read.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.written.is_stuck()
+    }
+
     /// Nobody uses it for now.
     pub(super) fn rest(&self) {
+        self.written.forget();
         drop(self.driver.bell.user.lock().take());
     }
 
@@ -174,7 +180,8 @@ impl Driver {
             self.go_on();
             found = wanted(&mut Context::from_waker(&self.waker));
         }
-        // Rung since the connection was polled: it, or its share of the task's budget, has more to say.
+        // Rung since the connection was polled: it has more to say. What has used up the budget of the task rings later,
+        // when tokio has taken note of that.
         if self.bell.has_rung() && found.is_pending() {
             cx.waker().wake_by_ref();
         }
@@ -182,11 +189,11 @@ impl Driver {
     }
 
     fn go_on(&mut self) {
-        if let Some(connection) = &mut self.connection
-            && let Poll::Ready(ended) = connection.as_mut().poll(&mut Context::from_waker(&self.waker))
-        {
-            self.connection = None;
-            note(ended);
+        // Taken out meanwhile: one that panics is not polled again.
+        let Some(mut connection) = self.connection.take() else { return };
+        match connection.as_mut().poll(&mut Context::from_waker(&self.waker)) {
+            Poll::Pending => self.connection = Some(connection),
+            Poll::Ready(ended) => note(ended),
         }
     }
 }

@@ -11,12 +11,13 @@ pub mod connect;
 mod held;
 pub mod identity;
 mod interim;
+mod lease;
 pub mod limits;
 mod link;
 mod multiplex;
 pub mod pool;
-mod repeat;
 mod request;
+mod written;
 
 use std::error::Error as StdError;
 use std::pin::{Pin, pin};
@@ -33,9 +34,10 @@ use crate::listener::{Secured, Waiting};
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
 use connect::{ConnectError, Dialer, Target};
+pub use lease::{Lease, SendError};
 use limits::Limits;
 use multiplex::Multiplex;
-use pool::{Pool, SendError};
+use pool::Pool;
 use request::Hop;
 
 /// After this an answer is slow, and it is worth looking whether anybody still waits for it. Most requests never

@@ -1,21 +1,17 @@
 //! Connections to the application, kept open between requests (HTTP/1.1, RFC 9112 §9.3).
 //!
-//! One pool per runtime: a connection stays on the runtime that opened it. Whoever uses a connection polls it (`link`);
+//! One pool per runtime: a connection is used on the runtime that opened it, and closed on any. Whoever uses a connection polls it (`link`);
 //! a keeper looks after those that nobody uses. The pool changes no request and bounds no time but connecting and
 //! idleness. Invariants:
 //! - A connection is reused only when the request was sent whole *before* the response began, and the
 //!   response ended where its framing says. hyper then reports ready; stray bytes and a close end it.
-//! - A request is sent again when hyper gives it back, which it does only if no byte of it was written; and once, on a
-//!   new connection, if a pooled one ended without an answer, the method is idempotent and there is no body (RFC 9110
-//!   §9.2.2, RFC 9112 §9.3.1). No other is: the application may have acted on it.
 //! - The lock is never held across an await.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::client::conn::http1;
 use parking_lot::Mutex;
@@ -23,14 +19,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio::time::timeout;
 
-use super::body::Outgoing;
-use super::body::PooledBody;
 use super::cap;
 use super::connect::ConnectError;
 use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
-use super::interim::is_excess;
+use super::lease::Lease;
 use super::limits::Limits;
 use super::link::Link;
 use crate::listener::BoxError;
@@ -75,6 +69,17 @@ struct Inner<B> {
 struct Idle<B> {
     link: Link<B>,
     since: Instant,
+}
+
+/// That somebody looks after the unused connections.
+struct Kept<B>(Weak<Inner<B>>);
+
+impl<B> Drop for Kept<B> {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.is_kept.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 impl<B> Drop for Inner<B> {
@@ -144,7 +149,7 @@ impl<B: Send + 'static> Pool<B> {
         }
     }
 
-    fn take_idle(&self) -> Option<Link<B>> {
+    pub(super) fn take_idle(&self) -> Option<Link<B>> {
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, Instant::now());
         // A connection that hyper found closed, or that received bytes nobody asked for, is not ready.
@@ -153,8 +158,9 @@ impl<B: Send + 'static> Pool<B> {
 
     fn purge(&self, idle: &mut Vec<Idle<B>>, now: Instant) {
         let limit = self.0.limits.idle_timeout();
-        let fresh = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
-        drop(idle.drain(..fresh));
+        let old = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
+        let surplus = idle.len().saturating_sub(self.0.limits.max_idle());
+        drop(idle.drain(..old.max(surplus)));
     }
 
     /// Looks after unused connections: one that the application has closed is closed here too.
@@ -164,6 +170,8 @@ impl<B: Send + 'static> Pool<B> {
         }
         let (pool, keeper) = (Arc::downgrade(&self.0), Arc::clone(&self.0.keeper));
         tokio::spawn(async move {
+            // A panic while it looks ends it: the next connection has another.
+            let _kept = Kept(pool.clone());
             loop {
                 keeper.notified().await;
                 let Some(pool) = pool.upgrade() else { return };
@@ -193,7 +201,7 @@ where
     }
 
     /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.
-    fn open(&self) -> Pin<Box<dyn Future<Output = Result<Link<B>, ConnectError>> + Send + '_>> {
+    pub(super) fn open(&self) -> Pin<Box<dyn Future<Output = Result<Link<B>, ConnectError>> + Send + '_>> {
         Box::pin(async move {
             let place = self.0.limits.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
@@ -219,106 +227,4 @@ where
             }
         });
     }
-}
-
-/// One connection, for one request.
-#[derive(Debug)]
-pub struct Lease<B> {
-    pool: Pool<B>,
-    link: Link<B>,
-    fresh: bool,
-}
-
-/// The request has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// A pooled connection had closed and no new one could be had. Nothing was sent.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The connection failed. `unsent`: no byte of the request was written.
-    #[error("the exchange with the application failed: {source}")]
-    Exchange {
-        /// What hyper said.
-        source: hyper::Error,
-        /// Whether the application cannot have seen any of it.
-        unsent: bool,
-    },
-}
-
-impl<B> Lease<B>
-where
-    B: Body + Default + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    /// Sends `request` (origin-form target, with `Host`) and waits for the response's head, however long
-    /// that takes. A pooled connection that proves closed is replaced where the request may be sent again.
-    /// When this future or the response body is dropped early, the connection closes.
-    ///
-    /// # Errors
-    ///
-    /// When the request may have been seen and has no answer, or a new connection did not help.
-    pub fn send(
-        self,
-        request: Request<B>,
-    ) -> impl Future<Output = Result<Response<PooledBody<B>>, SendError>> {
-        let Self { pool, mut link, mut fresh } = self;
-        let mut repeatable = !fresh && is_repeatable(&request);
-        let (parts, body) = request.into_parts();
-        let (body, mut sent) = Outgoing::new(body);
-        let mut request = Request::from_parts(parts, body);
-        async move {
-            loop {
-                // Pinned where it is made: awaited as a value it would be copied first, request and all.
-                let answered = pin!(link.send(request, repeatable)).await;
-                let mut error = match answered {
-                    Ok(response) => {
-                        // A body that still goes up, or another protocol, does not wait for who reads the answer.
-                        let goes_on =
-                            !sent.is_whole() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                        return Ok(response.map(|body| match goes_on {
-                            false => PooledBody::new(body, pool, link),
-                            true => PooledBody::apart(body, link.apart()),
-                        }));
-                    }
-                    Err(error) => error,
-                };
-                let message = error.take_message();
-                let unsent = message.is_some();
-                let again = match message {
-                    Some(request) => (!fresh).then_some(request),
-                    // There is no third time.
-                    None if std::mem::take(&mut repeatable) && is_without_answer(error.error()) => {
-                        let (body, nothing) = Outgoing::new(B::default());
-                        sent = nothing;
-                        link.repeat(body)
-                    }
-                    None => None,
-                };
-                let Some(again) = again else {
-                    return Err(SendError::Exchange { source: error.into_error(), unsent });
-                };
-                request = again;
-                // What may have been seen goes to a connection that cannot be stale.
-                let kept = if unsent { pool.take_idle() } else { None };
-                match kept {
-                    Some(next) => link = next,
-                    None => {
-                        link = pool.open().await?;
-                        fresh = true;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Whether doing it twice is doing it once, and nothing of it is used up by trying.
-fn is_repeatable(request: &Request<impl Body>) -> bool {
-    request.method().is_idempotent() && request.body().is_end_stream()
-}
-
-/// Whether the connection ended before an answer, and not because of one that is none.
-fn is_without_answer(error: &hyper::Error) -> bool {
-    !error.is_parse() && !error.is_user() && !is_excess(error)
 }

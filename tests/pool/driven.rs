@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use super::{Application, Channel, OK, answer, empty, exchange, is_closed, read_head, soon};
+use super::{Application, Channel, OK, answer, empty, exchange, full, is_closed, read_head, soon};
 
 /// Awaits a future; how often it was polled.
 async fn polls<T>(future: impl Future<Output = T>) -> (T, u32) {
@@ -90,6 +90,32 @@ async fn a_body_goes_on_up_while_nobody_reads_its_answer() {
     }
     drop(more);
     assert_eq!(soon(serving).await.unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
+    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "ok");
+    assert_eq!(pool.idle(), 0);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_body_goes_on_up_while_nobody_reads_its_answer() {
+    // More than the sockets on the way take, in one piece.
+    static LARGE: [u8; 16 << 20] = [b'a'; 16 << 20];
+    let (application, pool) = Application::start().await;
+    let (taken, is_taken) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        let head = read_head(&mut stream).await;
+        stream.write_all(OK).await.unwrap();
+        is_taken.await.unwrap();
+        let mut rest =
+            vec![
+                0;
+                LARGE.len()
+                    - (head.len() - head.windows(4).position(|four| four == b"\r\n\r\n").unwrap() - 4)
+            ];
+        soon(stream.read_exact(&mut rest)).await.unwrap();
+    });
+    let response = soon(pool.checkout().await.unwrap().send(full("POST", &LARGE))).await.unwrap();
+    taken.send(()).unwrap();
+    soon(serving).await.unwrap();
     assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "ok");
     assert_eq!(pool.idle(), 0);
 }

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign::upstream::SendError;
 use countersign::upstream::connect::Target;
 use countersign::upstream::connect::connect;
 use countersign::upstream::limits::{Limits, PoolSettings};
 use countersign::upstream::pool::Pool;
-use countersign::upstream::pool::SendError;
 use http::Request;
 use http_body_util::BodyExt;
 use http_body_util::Full;

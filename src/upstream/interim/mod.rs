@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::cap::Place;
 use super::held::Holder;
-use super::repeat::Notes;
+use super::written::Record;
 use crate::listener::FrameHeads;
 
 /// Interim answers that one request may get: some `100`, a few `103` (RFC 8297), and a `102` now and then.
@@ -46,12 +46,12 @@ pub(super) struct Exchanges {
     _place: Place,
     awaited: Awaited,
     heads: Heads,
-    notes: Notes,
+    record: Record,
 }
 
 impl Exchanges {
-    pub(super) fn new(place: Place, awaited: Awaited, notes: Notes) -> Self {
-        Self { _place: place, awaited, heads: Heads::default(), notes }
+    pub(super) fn new(place: Place, awaited: Awaited, record: Record) -> Self {
+        Self { _place: place, awaited, heads: Heads::default(), record }
     }
 }
 
@@ -65,7 +65,15 @@ impl Holder for Exchanges {
     }
 
     fn on_write(&mut self, slices: &[io::IoSlice<'_>]) {
-        self.notes.take(slices);
+        self.record.take(slices);
+    }
+
+    fn on_written(&mut self, whole: bool) {
+        self.record.note(whole);
+    }
+
+    fn on_flush(&mut self, done: bool) {
+        self.record.note_flush(done);
     }
 }
 

@@ -164,8 +164,8 @@ impl Multiplex {
             timeout_at(end, ear.listen()).await.map_err(|_elapsed| ConnectError::Timeout)?;
         }
         let line = Arc::new(Line::new(sender, connection, ear));
-        let limit = self.0.limits.idle_timeout();
-        let rests = close_when_idle(Arc::downgrade(&self.0), Arc::downgrade(&line), limit);
+        let begin = Instant::now() + self.0.limits.idle_timeout();
+        let rests = close_when_idle(Arc::downgrade(&self.0), Arc::downgrade(&line), begin);
         tokio::spawn(rests);
         Ok(line)
     }
@@ -213,12 +213,11 @@ async fn drive(connection: Arc<Connection>, ear: Arc<Ear>) {
 }
 
 /// Lets go of a connection that has carried nothing for so long.
-async fn close_when_idle(pool: Weak<Inner>, line: Weak<Line>, limit: Duration) {
-    let mut next = Instant::now() + limit;
+async fn close_when_idle(pool: Weak<Inner>, line: Weak<Line>, mut next: Instant) {
     loop {
         sleep_until(next).await;
         let (Some(pool), Some(line)) = (pool.upgrade(), line.upgrade()) else { return };
-        let now = Instant::now();
+        let (now, limit) = (Instant::now(), pool.limits.idle_timeout());
         let mut lines = pool.lines.lock();
         match line.idle_since() {
             Some(since) if now.saturating_duration_since(since) >= limit => return lines.retire(&line),
