@@ -2,8 +2,10 @@
 //!
 //! Not the following (`sync.rs`): nothing here is contact with the store, or a place in its log. Invariant: only what
 //! lets less in is applied, for whether the store has gone back in time is not judged yet, and in one that has, a newer
-//! form may stand for a revocation that it lost.
+//! form may stand for a revocation that it lost. So what is switched off here and on again stays off until the reading
+//! ends; what was both before it is looked at is not touched.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use super::decode::Judged;
@@ -20,9 +22,12 @@ impl Sync {
     pub(super) async fn revoke_past(&self, epoch: Epoch) -> Option<Head> {
         self.ring.mirror().applied().filter(|known| known.epoch == epoch)?;
         let (head, entries) = self.past().await.inspect_err(unread).ok()?;
-        entries.iter().for_each(|entry| self.revoke(entry));
+        if head.epoch != epoch {
+            return None;
+        }
+        self.revoke(&entries);
         let last = entries.last().map_or((head.position, head.mac), |last| (last.position, last.mac));
-        (head.epoch == epoch).then_some(Head { epoch, position: last.0, mac: last.1 })
+        Some(Head { epoch, position: last.0, mac: last.1 })
     }
 
     /// Applies the revocations that the log brings from there on. Never completes.
@@ -45,32 +50,36 @@ impl Sync {
         while followed < ENTRIES {
             let found = self.store.follow(head.epoch, head.position, head.mac).await?;
             let Followed::Entries(entries) = found else { return Ok(()) };
-            for entry in &entries {
-                self.revoke(entry);
-                (head.position, head.mac) = (entry.position, entry.mac);
+            self.revoke(&entries);
+            if let Some(last) = entries.last() {
+                (head.position, head.mac) = (last.position, last.mac);
             }
             followed += entries.len();
         }
         Ok(())
     }
 
-    fn revoke(&self, entry: &LogEntry) {
+    /// Of each record, what is said of it last.
+    fn revoke(&self, entries: &[LogEntry]) {
         let mirror = self.ring.mirror();
-        for change in &entry.changes {
-            let key = match change {
-                Logged::Put { key, envelope } => match self.decoder.decode(*key, envelope) {
-                    Judged::Inside(decoded) if decoded.is_switched_off() => {
-                        mirror.put(*key, decoded);
-                        *key
-                    }
+        let mut seen = HashSet::new();
+        let changes = entries
+            .iter()
+            .rev()
+            .flat_map(|entry| entry.changes.iter().rev().map(|change| (change, entry.position)));
+        for (change, position) in changes {
+            let (Logged::Put { key, .. } | Logged::Deleted { key, .. }) = change;
+            if !seen.insert(*key) {
+                continue;
+            }
+            match change {
+                Logged::Put { envelope, .. } => match self.decoder.decode(*key, envelope) {
+                    Judged::Inside(decoded) if decoded.is_switched_off() => mirror.put(*key, decoded),
                     Judged::Inside(_) | Judged::Outside { .. } => continue,
                 },
-                Logged::Deleted { key, revision } => {
-                    mirror.remove(*key, *revision);
-                    *key
-                }
-            };
-            mirror.mark_ahead(key, entry.position);
+                Logged::Deleted { revision, .. } => mirror.remove(*key, *revision),
+            }
+            mirror.mark_ahead(*key, position);
         }
     }
 }

@@ -158,9 +158,13 @@ impl Sidecar {
     }
 
     pub(crate) async fn deactivate(&self, key: &Key) {
+        self.switch(key, false).await;
+    }
+
+    pub(crate) async fn switch(&self, key: &Key, on: bool) {
         let edits = || {
             let Record::WebhookKey(mut record) = self.record(key) else { panic!("not a key") };
-            record.is_active = false;
+            record.is_active = on;
             vec![Edit::Update(Record::WebhookKey(record))]
         };
         self.write("webhook_key.updated", key.record, edits).await.unwrap();
