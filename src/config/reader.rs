@@ -280,7 +280,7 @@ impl<'r> Section<'r> {
     }
 
     /// Records what is wrong between an option of this section and another one.
-    pub(super) fn fault(&self, key: &str, expected: &str) {
+    pub(super) fn fault(&self, key: &str, expected: impl Into<String>) {
         self.reader.fault(&join(&self.path, key), expected, None);
     }
 

@@ -40,11 +40,15 @@ pub(super) fn check_proxies(section: &Section<'_>, place: &Place, proxies: &Trus
             "trusted_proxies",
             "networks; \"unix\" goes with a listener.address that begins with unix:",
         );
-    } else if in_front && is_unix && !proxies.has_unix() {
-        let expected = "\"off\", or \"unix\" in listener.trusted_proxies: nobody else may speak for a client";
-        section.fault("proxy_protocol", expected);
-    } else if in_front && *proxies == TrustedProxies::default() {
-        let expected = "\"off\", or networks in listener.trusted_proxies: nobody else may speak for a client";
+        return;
+    }
+    let (is_believed, who) = match is_unix {
+        true => (proxies.has_unix(), "\"unix\""),
+        false => (*proxies != TrustedProxies::default(), "networks"),
+    };
+    if in_front && !is_believed {
+        let expected =
+            format!("\"off\", or {who} in listener.trusted_proxies: nobody else may speak for a client");
         section.fault("proxy_protocol", expected);
     }
 }

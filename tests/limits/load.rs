@@ -265,9 +265,7 @@ fn d05_an_idle_connection_under_tls_costs_little() {
     let connections = count("COUNTERSIGN_TEST_IDLE", 200).min(1950);
     let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new("servers"));
     let pair = authority.vouch("server", &["app.example"]);
-    let certificate = format!("cert_file = '{}', key_file = '{}'", pair.cert.display(), pair.key.display());
-    let toml = format!("[listener.tls]\ncertificates = [{{ {certificate} }}]\n");
-    std::fs::write(dir.path().join("countersign.toml"), toml).unwrap();
+    std::fs::write(dir.path().join("countersign.toml"), crate::tls::table(&[&pair], "")).unwrap();
     let sink = Sink::start();
     let mut command = Serve::command(dir.path(), &sink.url);
     command.args(["--config", "countersign.toml"]);

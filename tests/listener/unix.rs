@@ -187,12 +187,7 @@ fn a_real_proxy_names_its_clients_with_the_lines_that_are_documented() {
 fn tls_goes_over_it_too() {
     let authority = Authority::new("servers");
     let pair = authority.vouch("app", &["app.example"]);
-    let tls = format!(
-        "[listener.tls]\ncertificates = [{{ cert_file = '{}', key_file = '{}' }}]",
-        pair.cert.display(),
-        pair.key.display()
-    );
-    let sidecar = Sidecar::builder().unix().config(&tls).start();
+    let sidecar = Sidecar::builder().unix().config(&crate::tls::table(&[&pair], "")).start();
     let key = sidecar.key(&sidecar.workspace("tenant"), json!({}));
     let client = Client::new(&authority.file(), None);
     let mut session = client.open_over(unix_stream(&sidecar.socket()), "app.example").unwrap();

@@ -297,12 +297,7 @@ fn an_admin_token_file_that_changes_is_taken_and_a_faulty_one_is_not() {
 fn a_signal_has_certificates_read_too() {
     let authority = Authority::new("servers");
     let pair = authority.vouch("server", &["app.example"]);
-    let tls = format!(
-        "[listener.tls]\ncertificates = [{{ cert_file = '{}', key_file = '{}' }}]\n",
-        pair.cert.display(),
-        pair.key.display()
-    );
-    let reloaded = Reloaded::start(&(tls + &route("one")));
+    let reloaded = Reloaded::start(&crate::tls::table(&[&pair], &route("one")));
     let renewed = authority.vouch("renewed", &["app.example"]);
     std::fs::rename(&renewed.cert, &pair.cert).unwrap();
     std::fs::rename(&renewed.key, &pair.key).unwrap();

@@ -49,7 +49,8 @@ fn client_hello(client: &Client) -> Vec<u8> {
 
 const OPEN: &str = "[[routes]]\nname = 'open'\npath = '/{*rest}'\nverify = 'none'";
 
-fn table(pairs: &[&Pair], more: &str) -> String {
+/// `[listener.tls]` with these certificates and `more`.
+pub(crate) fn table(pairs: &[&Pair], more: &str) -> String {
     let pairs: Vec<String> = pairs
         .iter()
         .map(|pair| {
