@@ -18,7 +18,7 @@ use http_body::Frame;
 use http_body::SizeHint;
 use hyper::body::Incoming;
 
-use super::link::{Link, Sender};
+use super::link::Link;
 use super::multiplex::Seat;
 use super::pool::Pool;
 use crate::listener::BoxError;
@@ -29,7 +29,7 @@ pub(super) struct Sent(Option<Arc<AtomicBool>>);
 
 impl Sent {
     /// True from the start for a request without a body, which costs no allocation.
-    pub(super) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.0.as_ref().is_none_or(|whole| whole.load(Ordering::Acquire))
     }
 
@@ -110,10 +110,7 @@ enum Exchange<B> {
     Alone {
         pool: Pool<B>,
         link: Link<B>,
-    },
-    /// One that goes on as a task, and is not used again.
-    Apart {
-        _sender: Sender<B>,
+        sent: Sent,
     },
     /// A seat on one.
     Among {
@@ -128,14 +125,8 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    /// The answer to a request that was sent whole.
-    pub(super) fn new(body: Incoming, pool: Pool<B>, link: Link<B>) -> Self {
-        Self { body, exchange: Exchange::Alone { pool, link } }.looked_at()
-    }
-
-    /// One that came before the end of its request, or that changes the protocol.
-    pub(super) fn apart(body: Incoming, sender: Sender<B>) -> Self {
-        Self { body, exchange: Exchange::Apart { _sender: sender } }.looked_at()
+    pub(super) fn new(body: Incoming, pool: Pool<B>, link: Link<B>, sent: Sent) -> Self {
+        Self { body, exchange: Exchange::Alone { pool, link, sent } }.looked_at()
     }
 
     /// One of several answers on a connection.
@@ -151,7 +142,9 @@ where
     }
 
     fn finish(&mut self) {
-        if let Exchange::Alone { pool, link } = std::mem::replace(&mut self.exchange, Exchange::Over) {
+        if let Exchange::Alone { pool, link, sent } = std::mem::replace(&mut self.exchange, Exchange::Over)
+            && sent.is_whole()
+        {
             pool.settle(link);
         }
     }
@@ -171,11 +164,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let body = &mut this.body;
-        let frame = ready!(match &mut this.exchange {
-            Exchange::Alone { link, .. } => link.poll(cx, |cx| Pin::new(&mut *body).poll_frame(cx)),
-            _ => Pin::new(body).poll_frame(cx),
-        });
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
             None => this.finish(),
             // Whoever writes this body on does not ask again after its last frame.

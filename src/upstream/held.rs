@@ -20,12 +20,6 @@ pub(super) trait Holder: Unpin {
 
     /// This is about to be written, or as much of it as is taken.
     fn on_write(&mut self, _slices: &[IoSlice<'_>]) {}
-
-    /// That is over; `whole`: all of it was taken.
-    fn on_written(&mut self, _whole: bool) {}
-
-    /// A flush is over, or waits.
-    fn on_flush(&mut self, _done: bool) {}
 }
 
 /// The stream.
@@ -57,9 +51,7 @@ impl<H: Holder> AsyncRead for Held<H> {
 impl<H: Holder> AsyncWrite for Held<H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.holder.on_write(&[IoSlice::new(bytes)]);
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.holder.on_written(matches!(&written, Poll::Ready(Ok(length)) if *length == bytes.len()));
-        written
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -68,10 +60,7 @@ impl<H: Holder> AsyncWrite for Held<H> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.holder.on_write(slices);
-        let written = gather::poll_write(&mut self.stream, cx, slices);
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        self.holder.on_written(matches!(&written, Poll::Ready(Ok(length)) if *length == offered));
-        written
+        gather::poll_write(&mut self.stream, cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -79,9 +68,7 @@ impl<H: Holder> AsyncWrite for Held<H> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.holder.on_flush(flushed.is_ready());
-        flushed
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

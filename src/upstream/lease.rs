@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Body;
 
 use super::body::{Outgoing, PooledBody};
@@ -69,14 +69,8 @@ where
                 let answered = pin!(link.send(request, repeatable)).await;
                 let mut error = match answered {
                     Ok(response) => {
-                        // A body that still goes up, or another protocol, does not wait for who reads the answer.
-                        let goes_on = !sent.is_whole()
-                            || link.is_stuck()
-                            || response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                        return Ok(response.map(|body| match goes_on {
-                            false => PooledBody::new(body, pool, link),
-                            true => PooledBody::apart(body, link.apart()),
-                        }));
+                        link.forget();
+                        return Ok(response.map(|body| PooledBody::new(body, pool, link, sent)));
                     }
                     Err(error) => error,
                 };

@@ -1,21 +1,18 @@
 //! Connections to the application, kept open between requests (HTTP/1.1, RFC 9112 §9.3).
 //!
-//! One pool per runtime: a connection is used on the runtime that opened it, and closed on any. Whoever uses a connection polls it (`link`);
-//! a keeper looks after those that nobody uses. The pool changes no request and bounds no time but connecting and
-//! idleness. Invariants:
-//! - A connection is reused only when the request was sent whole *before* the response began, and the
+//! One pool per runtime: a connection's task stays on the runtime that opened it. The pool changes no
+//! request and bounds no time but connecting and idleness. Invariants:
+//! - A connection is reused only when the request was sent whole *before* the response ended, and the
 //!   response ended where its framing says. hyper then reports ready; stray bytes and a close end it.
 //! - The lock is never held across an await.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http_body::Body;
 use hyper::client::conn::http1;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio::time::timeout;
 
@@ -60,32 +57,12 @@ struct Inner<B> {
     builder: http1::Builder,
     /// The last one put back is the first one used; so the front is the oldest.
     idle: Mutex<Vec<Idle<B>>>,
-    /// Told when something happens on one of them.
-    keeper: Arc<Notify>,
-    is_kept: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Idle<B> {
     link: Link<B>,
     since: Instant,
-}
-
-/// That somebody looks after the unused connections.
-struct Kept<B>(Weak<Inner<B>>);
-
-impl<B> Drop for Kept<B> {
-    fn drop(&mut self) {
-        if let Some(pool) = self.0.upgrade() {
-            pool.is_kept.store(false, Ordering::Relaxed);
-        }
-    }
-}
-
-impl<B> Drop for Inner<B> {
-    fn drop(&mut self) {
-        self.keeper.notify_one();
-    }
 }
 
 impl<B: Send + 'static> cap::Idle for Inner<B> {
@@ -115,15 +92,7 @@ impl<B: Send + 'static> Pool<B> {
     fn over(target: Target, dialer: Option<Dialer>, limits: Arc<Limits>) -> Self {
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
-        let inner = Arc::new(Inner {
-            target,
-            dialer,
-            limits,
-            builder,
-            idle: Mutex::default(),
-            keeper: Arc::default(),
-            is_kept: AtomicBool::new(false),
-        });
+        let inner = Arc::new(Inner { target, dialer, limits, builder, idle: Mutex::default() });
         let idle: Weak<dyn cap::Idle> = Arc::<Inner<B>>::downgrade(&inner);
         inner.limits.cap.register(idle);
         Self(inner)
@@ -140,7 +109,6 @@ impl<B: Send + 'static> Pool<B> {
         if self.0.limits.cap.is_short() {
             return;
         }
-        link.rest();
         let now = Instant::now();
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, now);
@@ -161,23 +129,6 @@ impl<B: Send + 'static> Pool<B> {
         let old = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
         let surplus = idle.len().saturating_sub(self.0.limits.max_idle());
         drop(idle.drain(..old.max(surplus)));
-    }
-
-    /// Looks after unused connections: one that the application has closed is closed here too.
-    fn keep(&self) {
-        if self.0.is_kept.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let (pool, keeper) = (Arc::downgrade(&self.0), Arc::clone(&self.0.keeper));
-        tokio::spawn(async move {
-            // A panic while it looks ends it: the next connection has another.
-            let _kept = Kept(pool.clone());
-            loop {
-                keeper.notified().await;
-                let Some(pool) = pool.upgrade() else { return };
-                pool.idle.lock().retain_mut(|idle| idle.link.look());
-            }
-        });
     }
 }
 
@@ -206,9 +157,7 @@ where
             let place = self.0.limits.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
                 connect(&self.0.target, self.0.dialer.as_ref(), self.0.limits.connect_timeout()).await?;
-            self.keep();
-            let keeper = Arc::clone(&self.0.keeper);
-            Link::over(stream, place, &self.0.builder, keeper).await.map_err(ConnectError::Handshake)
+            Link::over(stream, place, &self.0.builder).await.map_err(ConnectError::Handshake)
         })
     }
 

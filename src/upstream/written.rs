@@ -1,11 +1,10 @@
-//! What was written on a connection of HTTP/1.1: whether all of it was taken, and a request without a body, so that it can
-//! be sent once more.
+//! A request without a body as it was written on a connection of HTTP/1.1, so that it can be sent once more.
 //!
 //! hyper keeps nothing of a request that it has begun to write, and to copy every head beforehand would cost more than to
-//! write it. So the bytes are noted as they go out, into memory that the connection keeps while it is in use, and read back
-//! only where a request is repeated: by httparse, which is hyper's own parser too. Not the decision to repeat, which is
+//! write it. So the bytes are noted as they go out, into memory that the connection keeps, and read back only where a
+//! request is repeated: by httparse, which is hyper's own parser too. Not the decision to repeat, which is
 //! `lease`'s. Invariants: what is read back is the request that was sent last, or nothing; nothing is noted unless it is
-//! asked for, and nothing is kept while nobody uses the connection.
+//! asked for, and nothing is kept once its answer has begun.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -26,10 +25,6 @@ pub(super) struct Written {
     is_wanted: AtomicBool,
     /// At first what the request line begins with; then, where that is so, the head.
     head: Mutex<Vec<u8>>,
-    /// The last write was not taken whole.
-    is_short: AtomicBool,
-    /// What was taken is not on its way yet.
-    is_unflushed: AtomicBool,
 }
 
 pub(super) type Record = Arc<Written>;
@@ -81,7 +76,7 @@ impl Written {
         Some(request)
     }
 
-    /// The exchange is over: a cookie may be in what was noted.
+    /// It will not be sent again: a cookie may be in what was noted.
     pub(super) fn forget(&self) {
         self.is_wanted.store(false, Relaxed);
         let mut head = self.head.lock();
@@ -89,27 +84,12 @@ impl Written {
         head.clear();
         head.shrink_to(KEPT);
     }
-
-    /// A write is over; `whole`: all that was offered was taken.
-    pub(super) fn note(&self, whole: bool) {
-        self.is_short.store(!whole, Relaxed);
-    }
-
-    /// A flush is over, or waits.
-    pub(super) fn note_flush(&self, done: bool) {
-        self.is_unflushed.store(!done, Relaxed);
-    }
-
-    /// Whether some of what hyper has been given waits still for the application to read.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.is_short.load(Relaxed) || self.is_unflushed.load(Relaxed)
-    }
 }
 
 impl std::fmt::Debug for Written {
     /// Without the bytes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Written").field("is_stuck", &self.is_stuck()).finish_non_exhaustive()
+        f.debug_struct("Written").field("is_wanted", &self.is_wanted).finish_non_exhaustive()
     }
 }
 
@@ -154,7 +134,7 @@ mod tests {
         // What was written is left of another.
         written.take(&[IoSlice::new(HEAD)]);
         assert!(written.request(()).is_none());
-        // The exchange is over.
+        // Its answer has begun.
         let written = sent();
         written.forget();
         assert!(written.request(()).is_none());

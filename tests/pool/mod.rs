@@ -1,6 +1,6 @@
 //! The pool against an application that is a script: raw bytes over real sockets.
 
-mod driven;
+mod going_on;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -67,14 +67,6 @@ impl Holder for Exchanges {
     fn on_write(&mut self, slices: &[io::IoSlice<'_>]) {
         self.record.take(slices);
     }
-
-    fn on_written(&mut self, whole: bool) {
-        self.record.note(whole);
-    }
-
-    fn on_flush(&mut self, done: bool) {
-        self.record.note_flush(done);
-    }
 }
 
 /// The heads of answers as they pass (RFC 9112 §4): as far as it takes to tell an interim one, and where it ends.
