@@ -187,11 +187,13 @@ pub(super) async fn converse<S: Transport, H: Handler>(
     let io = TokioIo::new(conversation);
     let tracked = Arc::clone(&activity);
     let (is_http1, max_requests) = (protocol == Protocol::Http1, settings.max_requests);
+    let served = Arc::new((handler, peer));
     let service = service_fn(move |request: Request<Incoming>| {
         let in_flight = tracked.begin();
         let last = is_http1 && tracked.begun() >= max_requests;
-        let (handler, peer) = (handler.clone(), peer.clone());
+        let served = Arc::clone(&served);
         async move {
+            let (handler, peer) = &*served;
             let mut response = handler.handle(request, peer, Waiting::on(in_flight.activity())).await;
             if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
                 in_flight.activity().hand_over(takeover);

@@ -79,7 +79,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: &Peer,
         waiting: Waiting<'_>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }

@@ -49,7 +49,7 @@ struct Slow(mpsc::Sender<Answer>);
 impl Handler for Slow {
     type Body = Parts;
 
-    async fn handle(&self, _: Request<Incoming>, _: Peer, waiting: Waiting<'_>) -> Response<Parts> {
+    async fn handle(&self, _: Request<Incoming>, _: &Peer, waiting: Waiting<'_>) -> Response<Parts> {
         waiting.is_long();
         let (answer, answered) = oneshot::channel();
         self.0.send(answer).await.unwrap();

@@ -79,17 +79,18 @@ impl Handler for Proxy {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: &Peer,
         waiting: Waiting<'_>,
     ) -> Response<AnswerBody> {
         let begun = self.shared.clock.moment();
         let id = RequestId::new(begun.wall);
         let version = request.version();
         let asks_to_switch = request.extensions().get::<OnUpgrade>().is_some();
-        let settings = self.shared.settings.load();
+        // Its own reference: a guard over an await would keep one of the few places that make loading cheap.
+        let settings = self.shared.settings.load_full();
         let mut decision = Decision::new(id.clone(), peer.address);
         decision.mark = request.extensions().get::<Mark>().cloned();
-        let conduct = self.conduct(request, (&peer, waiting), begun, &settings, &id, &mut decision);
+        let conduct = self.conduct(request, (peer, waiting), begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
             self.shared.decisions.record_panic();
             Err(Rejection::Internal)

@@ -126,7 +126,8 @@ impl<B: Send + 'static> Pool<B> {
 
     fn purge(&self, idle: &mut Vec<Idle<B>>, now: Instant) {
         let limit = self.0.limits.idle_timeout();
-        let old = idle.partition_point(|idle| now.saturating_duration_since(idle.since) >= limit);
+        // Mostly none is, and the first says so.
+        let old = idle.iter().take_while(|idle| now.saturating_duration_since(idle.since) >= limit).count();
         let surplus = idle.len().saturating_sub(self.0.limits.max_idle());
         drop(idle.drain(..old.max(surplus)));
     }

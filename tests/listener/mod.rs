@@ -51,7 +51,7 @@ impl Handler for Paths {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        _peer: Peer,
+        _peer: &Peer,
         _waiting: Waiting<'_>,
     ) -> Response<Full<Bytes>> {
         self.entered.add_permits(1);

@@ -257,7 +257,7 @@ struct Blocking {
 impl Handler for Blocking {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>, _: &Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
         self.entered.send(std::thread::current().id()).unwrap();
         if request.uri().path() == "/block" {
             let _end = self.gate.lock().unwrap().recv();
