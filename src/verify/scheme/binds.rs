@@ -5,7 +5,7 @@
 
 use super::spec::{BodyRule, UrlForm};
 use super::template::{Part, Template};
-use super::{IdPlace, Place, Scheme, TimestampPlace};
+use super::{IdPlace, Place, Reads, Scheme, TimestampPlace};
 use crate::verify::kind::{About, Kind};
 
 impl Scheme {
@@ -116,23 +116,21 @@ impl Scheme {
         if self.spec.url.is_empty() { &[UrlForm::AsIs] } else { &self.spec.url }
     }
 
-    /// Whether anything is read from a JSON body.
-    pub(super) fn reads_json(&self) -> bool {
+    /// What is read from a body.
+    pub(super) fn reads(&self) -> Reads {
         let time = self.timestamp.as_ref().map(|source| &source.place);
-        self.each.is_some()
-            || matches!(self.reader.place, Place::Json(_))
-            || matches!(time, Some(TimestampPlace::Json(_)))
-            || matches!(self.id, IdPlace::Json(_))
-            || self.has_part(|part| matches!(part, Part::Json { .. }))
-    }
-
-    /// Whether single fields are read from a form body.
-    pub(super) fn reads_form(&self) -> bool {
-        let time = self.timestamp.as_ref().map(|source| &source.place);
-        matches!(self.reader.place, Place::Form(_))
-            || matches!(time, Some(TimestampPlace::Form(_)))
-            || matches!(self.id, IdPlace::Form(_))
-            || self.has_part(|part| matches!(part, Part::Form(_)))
+        Reads {
+            json: self.each.is_some()
+                || matches!(self.reader.place, Place::Json(_))
+                || matches!(time, Some(TimestampPlace::Json(_)))
+                || matches!(self.id, IdPlace::Json(_))
+                || self.has_part(|part| matches!(part, Part::Json { .. })),
+            fields: matches!(self.reader.place, Place::Form(_))
+                || matches!(time, Some(TimestampPlace::Form(_)))
+                || matches!(self.id, IdPlace::Form(_))
+                || self.has_part(|part| matches!(part, Part::Form(_))),
+            sorted: self.signs(&Part::FormSorted),
+        }
     }
 
     /// Whether the body must be there in one piece to verify.
@@ -141,8 +139,8 @@ impl Scheme {
             || self.spec.url.len() > 1
             || self.spec.url.first().is_some_and(|form| *form != UrlForm::AsIs)
             || self.spec.bind.is_some()
-            || self.reads_json()
-            || self.reads_form()
+            || self.reads().json
+            || self.reads().fields
             || self.has_part(Part::is_late)
     }
 

@@ -65,16 +65,15 @@ impl<'b> Document<'b> {
         is_form: bool,
         room: &'b mut Vec<u8>,
     ) -> Option<Self> {
-        let json = if scheme.reads_json() { Some(json(body)?) } else { None };
-        let sorts = scheme.signs(&Part::FormSorted);
-        if sorts && !is_form && !body.is_empty() && scheme.spec.bind.is_none() {
+        let reads = scheme.reads;
+        let json = if reads.json { Some(json(body)?) } else { None };
+        if reads.sorted && !is_form && !body.is_empty() && scheme.spec.bind.is_none() {
             // Nothing would cover such a body.
             return None;
         }
-        let sorts = sorts && is_form;
-        let reads = scheme.reads_form();
-        let mut form = if reads || sorts { Some(Fields::parse(body, room)?) } else { None };
-        let sorted = match (sorts, reads) {
+        let sorts = reads.sorted && is_form;
+        let mut form = if reads.fields || sorts { Some(Fields::parse(body, room)?) } else { None };
+        let sorted = match (sorts, reads.fields) {
             (false, _) => None,
             (true, false) => form.take(),
             (true, true) => form.clone(),

@@ -104,9 +104,22 @@ pub struct Scheme {
     each: Option<Path>,
     /// Whether the body must be there in one piece.
     whole: bool,
+    /// What is read from it then.
+    reads: Reads,
     /// What stands before a signature, in whichever form: `sha256=`, `v1=`, `v1,`.
     prefix: String,
     handshake: Option<Handshake>,
+}
+
+/// What is read from a body.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reads {
+    /// Something of a JSON document.
+    json: bool,
+    /// Single fields of a form.
+    fields: bool,
+    /// All the fields of a form, sorted.
+    sorted: bool,
 }
 
 /// How the signature is read.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use self::sig::FRAMING;
 use super::spec::{Algorithm, SchemeSpec, SigSpec};
-use super::{Form, IdPlace, Place, Reader, Scheme};
+use super::{Form, IdPlace, Place, Reader, Reads, Scheme};
 use crate::verify::handshake::Handshake;
 use crate::verify::kind;
 
@@ -90,10 +90,12 @@ impl Scheme {
             require,
             each,
             whole: false,
+            reads: Reads::default(),
             prefix,
             handshake: None,
         };
         scheme.whole = scheme.is_whole();
+        scheme.reads = scheme.reads();
         scheme.with_usable_secrets()?.with_handshake()
     }
 
@@ -175,6 +177,7 @@ impl Check<'_> {
             require: Vec::new(),
             each: None,
             whole: false,
+            reads: Reads::default(),
             prefix: String::new(),
             handshake: None,
         };

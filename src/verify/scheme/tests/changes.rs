@@ -42,13 +42,13 @@ impl Signed {
         let mut sent = Sent::new();
         sent.url = Some(format!("https://hooks.example{}", sent.target));
         let text = format!("text-{}", data_encoding::HEXLOWER.encode(noise));
-        let is_form = scheme.signs(&Part::FormSorted) || scheme.reads_form();
+        let is_form = scheme.reads.sorted || scheme.reads.fields;
         sent.add(
             "content-type",
             if is_form { "application/x-www-form-urlencoded" } else { "application/json" },
         );
         sent.add("host", "hooks.example");
-        let body = if scheme.reads_json() || scheme.kind.is_some() {
+        let body = if scheme.reads.json || scheme.kind.is_some() {
             document(scheme, &text, "").to_string().into_bytes()
         } else if is_form {
             format!("b={text}&a=1&c=x+y").into_bytes()
