@@ -51,6 +51,7 @@ pub mod telemetry;
 pub mod client;
 pub mod clock;
 pub mod drain;
+mod frames;
 mod gather;
 pub mod harden;
 pub mod readiness;

@@ -86,7 +86,7 @@ impl Connections {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        let mut permit = Permit { connections: Arc::clone(self), network: Address::UNIX };
+        let mut permit = Permit { connections: Arc::clone(self), network: None };
         permit.pass_to(peer, limits).then_some(permit)
     }
 
@@ -107,7 +107,8 @@ impl Connections {
 #[derive(Debug)]
 pub(super) struct Permit {
     connections: Arc<Connections>,
-    network: Address,
+    /// Whose it is; `None` where that has no address, or nobody has said yet.
+    network: Option<Address>,
 }
 
 impl Permit {
@@ -115,11 +116,9 @@ impl Permit {
     pub(super) fn pass_to(&mut self, client: Address, limits: &ListenerSettings) -> bool {
         let mut by_address = self.connections.by_address.lock();
         give_back(&mut by_address, self.network);
-        self.network = client.network();
-        if client.ip().is_none() {
-            return true;
-        }
-        let open = by_address.entry(self.network).or_default();
+        self.network = client.ip().map(|_| client.network());
+        let Some(network) = self.network else { return true };
+        let open = by_address.entry(network).or_default();
         *open += 1;
         let within = *open <= limits.max_connections_per_address || limits.trusted_proxies.contains(client);
         drop(by_address);
@@ -137,10 +136,8 @@ impl Drop for Permit {
     }
 }
 
-fn give_back(by_address: &mut HashMap<Address, usize>, network: Address) {
-    if network.ip().is_none() {
-        return;
-    }
+fn give_back(by_address: &mut HashMap<Address, usize>, network: Option<Address>) {
+    let Some(network) = network else { return };
     if let Some(open) = by_address.get_mut(&network) {
         *open = open.saturating_sub(1);
         if *open == 0 {

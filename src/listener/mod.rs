@@ -49,7 +49,6 @@ pub use bind::BindError;
 pub use bind::Bound;
 pub use bind::bind;
 pub use connections::Connections;
-pub(crate) use frames::FrameHeads;
 pub use place::{Place, Socket};
 pub use proxy_protocol::ProxyFault;
 pub use secure::{ClientCertificate, HandshakeFailure, Peer, Secured};

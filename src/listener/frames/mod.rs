@@ -1,19 +1,17 @@
 //! How many frames of HTTP/2 a peer may send that bring no request on (RFC 9113 §4.1, §10.5).
 //!
-//! Not a decoder: it looks at the nine bytes before each frame's payload (`head`), and it judges no
+//! Not a decoder: it looks at the nine bytes before each frame's payload (`crate::frames`), and it judges no
 //! frame, which h2 does. Invariant: no clock is read while the allowance lasts.
 //!
 //! A flood of PING, SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION or empty DATA frames costs the sender
 //! less than it costs us, and each frame alone is legal (CVE-2019-9512, -9513, -9515, -9518; CVE-2024-27316).
 //! So is RST_STREAM, which makes begun work worthless (CVE-2023-44487); it has an allowance of its own.
 
-mod head;
-
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use head::{FrameHead, FrameHeads};
+use crate::frames::{FrameHead, FrameHeads};
 
 /// In this time a spent allowance has come back whole, evenly.
 const RECOVERY: Duration = Duration::from_secs(10);

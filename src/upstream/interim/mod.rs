@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::cap::Place;
 use super::held::Holder;
 use super::written::Record;
-use crate::listener::FrameHeads;
+use crate::frames::FrameHeads;
 
 /// Interim answers that one request may get: some `100`, a few `103` (RFC 8297), and a `102` now and then.
 pub(super) const MOST: u8 = 16;
