@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use countersign::client::{Proto, TrustedProxies, network};
+use countersign::client::{Address, Proto, TrustedProxies, network};
 use countersign::proxy::headers::strip_request;
 use countersign_fuzz::head_of;
 use http::HeaderName;
@@ -17,7 +17,7 @@ fn folded(name: &str) -> String {
 
 fuzz_target!(|data: &[u8]| {
     let Some(parts) = head_of(data) else { return };
-    let peer = IpAddr::from([192, 0, 2, 7]);
+    let peer = Address::from(IpAddr::from([192, 0, 2, 7]));
     let stranger = TrustedProxies::default().client(peer, Proto::Http, &parts.headers);
     assert_eq!(stranger.map(|client| client.address()), Ok(peer));
     let trusted = TrustedProxies::new(network("192.0.2.7").into_iter().chain(network("10.0.0.0/8")).collect());
