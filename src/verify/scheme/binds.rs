@@ -116,7 +116,7 @@ impl Scheme {
         if self.spec.url.is_empty() { &[UrlForm::AsIs] } else { &self.spec.url }
     }
 
-    /// What is read from a body.
+    /// What is read from a body, found when it is compiled.
     pub(super) fn reads(&self) -> Reads {
         let time = self.timestamp.as_ref().map(|source| &source.place);
         Reads {
@@ -139,8 +139,8 @@ impl Scheme {
             || self.spec.url.len() > 1
             || self.spec.url.first().is_some_and(|form| *form != UrlForm::AsIs)
             || self.spec.bind.is_some()
-            || self.reads().json
-            || self.reads().fields
+            || self.reads.json
+            || self.reads.fields
             || self.has_part(Part::is_late)
     }
 

@@ -94,8 +94,8 @@ impl Scheme {
             prefix,
             handshake: None,
         };
-        scheme.whole = scheme.is_whole();
         scheme.reads = scheme.reads();
+        scheme.whole = scheme.is_whole();
         scheme.with_usable_secrets()?.with_handshake()
     }
 
