@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 
 use super::answer::AnswerBody;
 use super::oversight::{Overseer, Oversight};
@@ -81,7 +80,7 @@ fn switched(
     idle: Duration,
 ) -> Result<Response<AnswerBody>, Rejection> {
     let agreed = opening.filter(|opening| opening.accept.is_given_by(response.status(), response.headers()));
-    let application = response.extensions_mut().remove::<OnUpgrade>();
+    let application = response.body_mut().take_switched();
     let (Some(Opening { client, .. }), Some(application)) = (agreed, application) else {
         tracing::warn!("the upstream switched protocols to something that nobody asked for");
         return Err(UpstreamError::Broken.into());

@@ -108,7 +108,7 @@ impl Handler for Proxy {
         // A connection that does switch goes on.
         ends &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
         end_connection(&mut response, version, ends);
-        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
+        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header().clone());
         let ended = self.shared.clock.monotonic();
         let elapsed = ended.saturating_duration_since(begun.monotonic);
         self.shared.decisions.record(&decision, &settings.meters, response.status(), begun.wall, elapsed);

@@ -40,8 +40,8 @@ impl RequestId {
 
     /// The id as a header value.
     #[must_use]
-    pub fn header(&self) -> HeaderValue {
-        self.header.clone()
+    pub fn header(&self) -> &HeaderValue {
+        &self.header
     }
 
     /// The id itself.

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::sleep;
 
 use super::oversight::Oversight;
+use crate::upstream::http1::Switched;
 
 /// How often in `idle` it is looked whether something moved.
 const LOOKS: u32 = 8;
@@ -25,17 +26,16 @@ const LOOKS: u32 = 8;
 /// Passes bytes until the tunnel ends. Both sides are closed then.
 pub(super) async fn run(
     client: OnUpgrade,
-    application: OnUpgrade,
+    mut application: Box<Switched>,
     mut oversight: Option<Oversight>,
     idle: Duration,
 ) {
-    let (client, application) = match tokio::try_join!(client, application) {
-        Ok(both) => both,
+    let client = match client.await {
+        Ok(client) => client,
         Err(error) => return tracing::debug!(%error, "a tunnel that was agreed on did not come about"),
     };
     let moved = Arc::new(AtomicBool::new(false));
     let mut client = Noted { stream: TokioIo::new(client), moved: Arc::clone(&moved) };
-    let mut application = TokioIo::new(application);
     let over = poll_fn(|cx| match &mut oversight {
         Some(oversight) => oversight.poll_over(cx),
         None => Poll::Pending,

@@ -1,185 +1,95 @@
-//! The two bodies of an exchange, watched so that the pool knows whether it ended cleanly.
+//! The body of an answer, over whichever protocol it comes.
 //!
-//! They pass every frame on as it is. Invariants: the connection goes back only at the end that the
-//! response's framing says, and only if the request had been sent whole by then; a body that fails or is
-//! dropped early takes the connection with it, or its stream where the connection carries others.
+//! It passes every frame on as it is. Invariant: what the answer holds, a connection or a seat on one, is held until its end.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::link::Link;
+use super::http1::{Arriving, Switched};
 use super::multiplex::Seat;
-use super::pool::Pool;
 use crate::listener::BoxError;
 
-/// Whether a request body was handed to hyper whole.
-#[derive(Debug, Default)]
-pub(super) struct Sent(Option<Arc<AtomicBool>>);
-
-impl Sent {
-    /// True from the start for a request without a body, which costs no allocation.
-    fn is_whole(&self) -> bool {
-        self.0.as_ref().is_none_or(|whole| whole.load(Ordering::Acquire))
-    }
-
-    fn set_whole(&self) {
-        if let Some(whole) = &self.0 {
-            whole.store(true, Ordering::Release);
-        }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// A request body on its way to the application.
-    #[derive(Debug)]
-    pub struct Outgoing<B> {
-        #[pin]
-        body: B,
-        sent: Sent,
-    }
-}
-
-impl<B: Body> Outgoing<B> {
-    pub(super) fn new(body: B) -> (Self, Sent) {
-        if body.is_end_stream() {
-            return (Self { body, sent: Sent(None) }, Sent(None));
-        }
-        let whole = Arc::new(AtomicBool::new(false));
-        (Self { body, sent: Sent(Some(Arc::clone(&whole))) }, Sent(Some(whole)))
-    }
-}
-
-impl<B: Body> Body for Outgoing<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
-        let whole = match &frame {
-            None => true,
-            // hyper does not ask again after the last frame of a body that knows its end.
-            Some(Ok(frame)) => frame.is_trailers() || this.body.is_end_stream(),
-            Some(Err(_)) => false,
-        };
-        if whole {
-            this.sent.set_whole();
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A response body. At its end the connection goes back to the pool.
+/// A response body.
 #[derive(Debug)]
-pub struct PooledBody<B>
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    body: Incoming,
-    exchange: Exchange<B>,
-}
+pub struct PooledBody<B: Send + 'static>(Way<B>);
 
-/// What an answer holds until its end.
 #[derive(Debug)]
-enum Exchange<B> {
-    /// A connection.
-    Alone {
-        pool: Pool<B>,
-        link: Link<B>,
-        sent: Sent,
-    },
-    /// A seat on one.
-    Among {
-        _seat: Seat,
-    },
-    Over,
-}
-
-impl<B> PooledBody<B>
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    pub(super) fn new(body: Incoming, pool: Pool<B>, link: Link<B>, sent: Sent) -> Self {
-        Self { body, exchange: Exchange::Alone { pool, link, sent } }.looked_at()
-    }
-
+enum Way<B: Send + 'static> {
+    /// HTTP/1.1.
+    Alone(Arriving<B>),
     /// One of several answers on a connection.
+    Among { body: Incoming, seat: Option<Seat> },
+    /// None: the connection speaks another protocol now.
+    Switched(Option<Box<Switched>>),
+}
+
+impl<B: Send + 'static> PooledBody<B> {
+    pub(super) fn alone(body: Arriving<B>) -> Self {
+        Self(Way::Alone(body))
+    }
+
     pub(super) fn among(body: Incoming, seat: Seat) -> Self {
-        Self { body, exchange: Exchange::Among { _seat: seat } }.looked_at()
+        let seat = (!body.is_end_stream()).then_some(seat);
+        Self(Way::Among { body, seat })
     }
 
-    fn looked_at(mut self) -> Self {
-        if self.body.is_end_stream() {
-            self.finish();
-        }
-        self
+    pub(super) fn switched(connection: Box<Switched>) -> Self {
+        Self(Way::Switched(Some(connection)))
     }
 
-    fn finish(&mut self) {
-        if let Exchange::Alone { pool, link, sent } = std::mem::replace(&mut self.exchange, Exchange::Over)
-            && sent.is_whole()
-        {
-            pool.settle(link);
+    /// The connection, where the answer was that it goes on in another protocol. Once.
+    pub fn take_switched(&mut self) -> Option<Box<Switched>> {
+        match &mut self.0 {
+            Way::Switched(connection) => connection.take(),
+            Way::Alone(_) | Way::Among { .. } => None,
         }
     }
 }
 
-impl<B> Body for PooledBody<B>
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<B: Send + 'static> Body for PooledBody<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        match &frame {
-            None => this.finish(),
-            // Whoever writes this body on does not ask again after its last frame.
-            Some(Ok(frame)) if frame.is_trailers() || this.body.is_end_stream() => this.finish(),
-            Some(Ok(_)) => {}
-            Some(Err(_)) => this.exchange = Exchange::Over,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.get_mut().0 {
+            Way::Alone(body) => body.poll_frame(cx).map_err(Into::into),
+            Way::Among { body, seat } => {
+                let frame = Pin::new(&mut *body).poll_frame(cx);
+                // Whoever writes this body on does not ask again after its last frame.
+                let is_over = match &frame {
+                    Poll::Pending => false,
+                    Poll::Ready(None | Some(Err(_))) => true,
+                    Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || body.is_end_stream(),
+                };
+                if is_over {
+                    *seat = None;
+                }
+                frame.map_err(Into::into)
+            }
+            Way::Switched(_) => Poll::Ready(None),
         }
-        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.0 {
+            Way::Alone(body) => body.is_end_stream(),
+            Way::Among { body, .. } => body.is_end_stream(),
+            Way::Switched(_) => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.0 {
+            Way::Alone(body) => body.size_hint(),
+            Way::Among { body, .. } => body.size_hint(),
+            Way::Switched(_) => SizeHint::with_exact(0),
+        }
     }
 }

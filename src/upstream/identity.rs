@@ -13,6 +13,7 @@ use crate::client::{Client, Proto};
 use crate::guard::Admitted;
 use crate::listener::ClientCertificate;
 use crate::proxy::request_id::RequestId;
+use crate::upstream::http1::Lines;
 use crate::verify::{Authentic, AuthenticSet, Subject};
 
 const VERIFIED: HeaderName = HeaderName::from_static("countersign-verified");
@@ -33,90 +34,147 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// included.
 pub(super) const MOST: usize = 17;
 
-/// Sets the `Countersign-*` headers.
-pub fn set(headers: &mut HeaderMap, admitted: &Admitted, id: &RequestId) {
-    headers.insert(REQUEST_ID, id.header());
-    let Some(credentials) = admitted.credentials() else {
-        headers.insert(VERIFIED, HeaderValue::from_static("none"));
-        headers.insert(BODY_BOUND, HeaderValue::from_static("false"));
-        return;
-    };
-    for authentic in credentials.iter() {
-        set_one(headers, authentic, id);
-    }
-    headers.insert(BODY_BOUND, bool_value(credentials.iter().any(Authentic::binds_body)));
-    set_lists(headers, credentials);
+/// Where fields are set: in a map, or in the lines that go up. No name that is set here is there before.
+pub(super) trait Fields {
+    /// Sets one.
+    fn set(&mut self, name: HeaderName, value: Text<'_>);
+
+    /// Adds a line to those of the same name.
+    fn append(&mut self, name: HeaderName, value: &HeaderValue);
 }
 
-fn set_one(headers: &mut HeaderMap, authentic: &Authentic, id: &RequestId) {
-    headers.insert(VERIFIED, HeaderValue::from_static(authentic.kind().name()));
-    headers.insert(SCHEME, HeaderValue::from_static(authentic.scheme_name()));
+/// What one says.
+#[derive(Clone, Copy)]
+pub(super) enum Text<'a> {
+    Static(&'static str),
+    Value(&'a HeaderValue),
+    /// Left out where it cannot be a value.
+    Bytes(&'a [u8]),
+}
+
+impl Fields for HeaderMap {
+    fn set(&mut self, name: HeaderName, value: Text<'_>) {
+        let value = match value {
+            Text::Static(text) => HeaderValue::from_static(text),
+            Text::Value(value) => value.clone(),
+            Text::Bytes(bytes) => match HeaderValue::from_bytes(bytes) {
+                Ok(value) => value,
+                Err(_) => return,
+            },
+        };
+        self.insert(name, value);
+    }
+
+    fn append(&mut self, name: HeaderName, value: &HeaderValue) {
+        Self::append(self, name, value.clone());
+    }
+}
+
+impl Fields for Lines {
+    fn set(&mut self, name: HeaderName, value: Text<'_>) {
+        match value {
+            Text::Static(text) => self.add(&name, text.as_bytes()),
+            Text::Value(value) => self.add(&name, value.as_bytes()),
+            Text::Bytes(bytes) if bytes.iter().any(u8::is_ascii_control) => {}
+            Text::Bytes(bytes) => self.add(&name, bytes),
+        }
+    }
+
+    fn append(&mut self, name: HeaderName, value: &HeaderValue) {
+        self.add(&name, value.as_bytes());
+    }
+}
+
+/// Sets the `Countersign-*` headers.
+pub(super) fn set(fields: &mut impl Fields, admitted: &Admitted, id: &RequestId) {
+    fields.set(REQUEST_ID, Text::Value(id.header()));
+    let Some(credentials) = admitted.credentials() else {
+        fields.set(VERIFIED, Text::Static("none"));
+        fields.set(BODY_BOUND, Text::Static("false"));
+        return;
+    };
+    let mut each = credentials.iter();
+    match (each.next(), each.next()) {
+        (Some(only), None) => set_one(fields, only, id),
+        _ => set_several(fields, credentials, id),
+    }
+    let is_bound = credentials.iter().any(Authentic::binds_body);
+    fields.set(BODY_BOUND, Text::Static(if is_bound { "true" } else { "false" }));
+}
+
+fn set_one(fields: &mut impl Fields, authentic: &Authentic, id: &RequestId) {
+    fields.set(VERIFIED, Text::Static(authentic.kind().name()));
+    fields.set(SCHEME, Text::Static(authentic.scheme_name()));
     match authentic.subject() {
         Subject::ApiKey(entry) | Subject::Signature(entry) => {
             let about = entry.headers();
-            headers.insert(WORKSPACE_ID, about.workspace.clone());
-            headers.insert(KEY_ID, about.key.clone());
+            fields.set(WORKSPACE_ID, Text::Value(&about.workspace));
+            fields.set(KEY_ID, Text::Value(&about.key));
         }
         Subject::Integration(entry) => {
             if let Some(workspace) = &entry.workspace_header {
-                headers.insert(WORKSPACE_ID, workspace.clone());
+                fields.set(WORKSPACE_ID, Text::Value(workspace));
             }
-            headers.insert(INTEGRATION, entry.name_header.clone());
-            headers.insert(DELIVERY_ID, id.header());
+            fields.set(INTEGRATION, Text::Value(&entry.name_header));
+            fields.set(DELIVERY_ID, Text::Value(id.header()));
         }
     }
 }
 
 /// Where several credentials were asked for, the headers that describe each list them in the route's order
 /// (RFC 9110 §5.6.1).
-fn set_lists(headers: &mut HeaderMap, credentials: &AuthenticSet) {
-    if credentials.iter().count() < 2 {
-        return;
+fn set_several(fields: &mut impl Fields, credentials: &AuthenticSet, id: &RequestId) {
+    let (mut workspace, mut integration) = (None, None);
+    let mut keys: Vec<&str> = Vec::new();
+    for authentic in credentials.iter() {
+        match authentic.subject() {
+            Subject::ApiKey(entry) | Subject::Signature(entry) => {
+                let about = entry.headers();
+                workspace = Some(&about.workspace);
+                keys.extend(about.key.to_str().ok().filter(|key| !keys.contains(key)));
+            }
+            Subject::Integration(entry) => {
+                workspace = entry.workspace_header.as_ref().or(workspace);
+                integration = Some(&entry.name_header);
+            }
+        }
     }
     let kinds: Vec<&str> = credentials.iter().map(|authentic| authentic.kind().name()).collect();
     let schemes: Vec<&str> = credentials.iter().map(Authentic::scheme_name).collect();
-    let mut keys: Vec<&str> = Vec::new();
-    for authentic in credentials.iter() {
-        if let Subject::ApiKey(entry) | Subject::Signature(entry) = authentic.subject()
-            && let Ok(key) = entry.headers().key.to_str()
-            && !keys.contains(&key)
-        {
-            keys.push(key);
+    for (name, list) in [(VERIFIED, kinds), (SCHEME, schemes), (KEY_ID, keys)] {
+        if !list.is_empty() {
+            fields.set(name, Text::Bytes(list.join(", ").as_bytes()));
         }
     }
-    for (name, list) in [(VERIFIED, kinds), (SCHEME, schemes), (KEY_ID, keys)] {
-        if let Ok(value) = HeaderValue::from_str(&list.join(", "))
-            && !list.is_empty()
-        {
-            headers.insert(name, value);
-        }
+    if let Some(workspace) = workspace {
+        fields.set(WORKSPACE_ID, Text::Value(workspace));
+    }
+    if let Some(integration) = integration {
+        fields.set(INTEGRATION, Text::Value(integration));
+        fields.set(DELIVERY_ID, Text::Value(id.header()));
     }
 }
 
 /// Sets what the client proved in the TLS handshake: its certificate (RFC 9440 §2.2) and the digest of that.
-pub fn set_client_certificate(headers: &mut HeaderMap, client: &ClientCertificate) {
-    headers.insert(CLIENT_CERT, client.certificate.clone());
-    headers.insert(CLIENT_CERT_SHA256, client.sha256.clone());
+pub(super) fn set_client_certificate(fields: &mut impl Fields, client: &ClientCertificate) {
+    fields.set(CLIENT_CERT, Text::Value(&client.certificate));
+    fields.set(CLIENT_CERT_SHA256, Text::Value(&client.sha256));
 }
 
 /// Sets what a proxy says of the hop before it: `Forwarded` (RFC 7239) and `X-Forwarded-*`. They name the client
 /// alone and not the proxies between, so that an application finds the same
 /// address from whichever end it reads. Of a client without an address `Forwarded` says so, and there is no
 /// `X-Forwarded-For`, which has no word for it.
-pub fn set_hop(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
+pub(super) fn set_hop(fields: &mut impl Fields, client: &Client, host: &HeaderValue) {
     let host = client.host().unwrap_or(host);
     let address = client.address().ip().map(|ip| (ip, address_text(ip)));
     let node = address.as_ref().map(|(ip, text)| (*ip, text.as_slice()));
-    if let Some(forwarded) = forwarded_value(client, node, host) {
-        headers.insert(FORWARDED, forwarded);
+    fields.set(FORWARDED, Text::Bytes(&forwarded_value(client, node, host)));
+    if let Some((_, text)) = node {
+        fields.set(FORWARDED_FOR, Text::Bytes(text));
     }
-    if let Some((_, text)) = node
-        && let Ok(text) = HeaderValue::from_bytes(text)
-    {
-        headers.insert(FORWARDED_FOR, text);
-    }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.proto().name()));
-    headers.insert(FORWARDED_HOST, host.clone());
+    fields.set(FORWARDED_PROTO, Text::Static(client.proto().name()));
+    fields.set(FORWARDED_HOST, Text::Value(host));
 }
 
 /// `for=192.0.2.7;host="app.example:8080";proto=http` (RFC 7239 §4). An IPv6 address stands in brackets and quotes
@@ -126,7 +184,7 @@ fn forwarded_value(
     client: &Client,
     node: Option<(IpAddr, &[u8])>,
     host: &HeaderValue,
-) -> Option<HeaderValue> {
+) -> SmallVec<[u8; 128]> {
     let (before, address, after): (&[u8], &[u8], &[u8]) = match node {
         Some((IpAddr::V4(_), address)) => (b"for=", address, b";host=\""),
         Some((IpAddr::V6(_), address)) => (b"for=\"[", address, b"]\";host=\""),
@@ -140,7 +198,7 @@ fn forwarded_value(
     for part in [before, address, after, host.as_bytes(), proto] {
         text.extend_from_slice(part);
     }
-    HeaderValue::from_bytes(&text).ok()
+    text
 }
 
 /// An address as text. IPv4 is written by hand: this is on every request's way, and the formatter would be a
@@ -164,10 +222,6 @@ fn address_text(address: IpAddr) -> SmallVec<[u8; 48]> {
         text.push(b'0' + octet % 10);
     }
     text
-}
-
-fn bool_value(value: bool) -> HeaderValue {
-    HeaderValue::from_static(if value { "true" } else { "false" })
 }
 
 #[cfg(test)]

@@ -1,28 +1,37 @@
-//! One connection to the application, for one request: sent, and sent again where that is safe.
+//! One exchange over one connection, and its second chance where that is safe.
 //!
-//! It keeps no connection: `pool` does. Invariants: a request is sent again when hyper gives it back, which it does only if
-//! no byte of it was written; and once, on a new connection, if a pooled one ended without an answer, the method is
-//! idempotent and there is no body (RFC 9110 §9.2.2, RFC 9112 §9.3.1). No other is: the application may have acted on it.
+//! It keeps no connection: `pool` does. Invariants: a request is sent again where no byte of it was written; and once, on a
+//! new connection, if a pooled one ended before anything of an answer came, the method is idempotent and there is no body
+//! (RFC 9110 §9.2.2, RFC 9112 §9.3.1). No other is: the application may have acted on it.
 
-use std::pin::pin;
-
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use http_body::Body;
 
-use super::body::{Outgoing, PooledBody};
+use super::body::PooledBody;
 use super::connect::ConnectError;
-use super::interim::is_excess;
-use super::link::Link;
+use super::http1::{Arrived, Arriving, Fault, Link, Message, Unanswered};
 use super::pool::Pool;
 use crate::listener::BoxError;
 
 /// One connection, for one request.
 #[derive(Debug)]
-pub struct Lease<B> {
+pub struct Lease<B: Send + 'static> {
     pub(super) pool: Pool<B>,
     pub(super) link: Link<B>,
     /// Whether it was opened for this request.
     pub(super) fresh: bool,
+}
+
+/// An answer whose body may still be on its way.
+#[derive(Debug)]
+pub struct Answer<B: Send + 'static> {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields as they came.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: PooledBody<B>,
 }
 
 /// The request has no answer.
@@ -34,8 +43,8 @@ pub enum SendError {
     /// The connection failed. `unsent`: no byte of the request was written.
     #[error("the exchange with the application failed: {source}")]
     Exchange {
-        /// What hyper said.
-        source: hyper::Error,
+        /// Why.
+        source: Fault,
         /// Whether the application cannot have seen any of it.
         unsent: bool,
     },
@@ -43,73 +52,48 @@ pub enum SendError {
 
 impl<B> Lease<B>
 where
-    B: Body + Default + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    /// Sends `request` (origin-form target, with `Host`) and waits for the response's head, however long
-    /// that takes. A pooled connection that proves closed is replaced where the request may be sent again.
-    /// When this future or the response body is dropped early, the connection closes.
+    /// Sends a request and waits for the answer's head, however long that takes. A pooled connection that proves closed
+    /// is replaced where the request may be sent again. When this future or the answer's body is dropped early, the
+    /// connection closes.
     ///
     /// # Errors
     ///
     /// When the request may have been seen and has no answer, or a new connection did not help.
-    pub fn send(
-        self,
-        request: Request<B>,
-    ) -> impl Future<Output = Result<Response<PooledBody<B>>, SendError>> {
+    pub async fn send(self, request: Message<B>) -> Result<Answer<B>, SendError> {
         let Self { pool, mut link, mut fresh } = self;
-        let mut repeatable = !fresh && is_repeatable(&request);
-        let (parts, body) = request.into_parts();
-        let (body, mut sent) = Outgoing::new(body);
-        let mut request = Request::from_parts(parts, body);
-        async move {
-            loop {
-                // Pinned where it is made: awaited as a value it would be copied first, request and all.
-                let answered = pin!(link.send(request, repeatable)).await;
-                let mut error = match answered {
-                    Ok(response) => {
-                        link.forget();
-                        return Ok(response.map(|body| PooledBody::new(body, pool, link, sent)));
-                    }
-                    Err(error) => error,
-                };
-                let message = error.take_message();
-                let unsent = message.is_some();
-                let again = match message {
-                    Some(request) => (!fresh).then_some(request),
-                    // There is no third time.
-                    None if std::mem::take(&mut repeatable) && is_without_answer(error.error()) => {
-                        let (body, nothing) = Outgoing::new(B::default());
-                        sent = nothing;
-                        link.repeat(body)
-                    }
-                    None => None,
-                };
-                let Some(again) = again else {
-                    return Err(SendError::Exchange { source: error.into_error(), unsent });
-                };
-                request = again;
-                // What may have been seen goes to a connection that cannot be stale.
-                let kept = if unsent { pool.take_idle() } else { None };
-                match kept {
-                    Some(next) => link = next,
-                    None => {
-                        link = pool.open().await?;
-                        fresh = true;
-                    }
-                }
+        let Unanswered { mut fault, request: mut again, mut unsent } = match link.send(request).await {
+            Ok(arrived) => return Ok(Answer::of(arrived, pool, link)),
+            Err(unanswered) => unanswered,
+        };
+        // There is no third time on a new connection.
+        while !fresh && let Some(request) = again {
+            // What may have been seen goes to a connection that cannot be stale.
+            let kept = if unsent { pool.take_idle() } else { None };
+            fresh = kept.is_none();
+            link = match kept {
+                Some(next) => next,
+                None => pool.open().await?,
+            };
+            match link.send(request).await {
+                Ok(arrived) => return Ok(Answer::of(arrived, pool, link)),
+                Err(unanswered) => Unanswered { fault, request: again, unsent } = unanswered,
             }
         }
+        Err(SendError::Exchange { source: fault, unsent })
     }
 }
 
-/// Whether doing it twice is doing it once, and nothing of it is used up by trying.
-fn is_repeatable(request: &Request<impl Body>) -> bool {
-    request.method().is_idempotent() && request.body().is_end_stream()
-}
-
-/// Whether the connection ended before an answer, and not because of one that is none.
-fn is_without_answer(error: &hyper::Error) -> bool {
-    !error.is_parse() && !error.is_user() && !is_excess(error)
+impl<B: Send + 'static> Answer<B> {
+    fn of(mut arrived: Arrived, pool: Pool<B>, link: Link<B>) -> Self {
+        let switched = arrived.answered.switched.take();
+        let body = match switched {
+            Some(connection) => PooledBody::switched(connection),
+            None => PooledBody::alone(Arriving::new(&mut arrived, pool, link)),
+        };
+        let head = arrived.answered.head;
+        Self { status: head.status, headers: head.headers, body }
+    }
 }

@@ -8,16 +8,13 @@
 mod body;
 mod cap;
 pub mod connect;
-mod held;
-pub mod identity;
-mod interim;
+pub mod http1;
+mod identity;
 mod lease;
 pub mod limits;
-mod link;
 mod multiplex;
 pub mod pool;
 mod request;
-mod written;
 
 use std::error::Error as StdError;
 use std::pin::{Pin, pin};
@@ -25,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
@@ -34,15 +31,18 @@ use crate::listener::{Secured, Waiting};
 use crate::proxy::body::{BodyFault, ForwardBody, Progress};
 use crate::proxy::request_id::RequestId;
 use connect::{ConnectError, Dialer, Target};
-pub use lease::{Lease, SendError};
+use http1::Message;
+pub use lease::{Answer, Lease, SendError};
 use limits::Limits;
 use multiplex::Multiplex;
 use pool::Pool;
-use request::Hop;
 
 /// After this an answer is slow, and it is worth looking whether anybody still waits for it. Most requests never
 /// get there, and cost nothing for it.
 const SLOW: Duration = Duration::from_millis(100);
+
+/// Interim answers that one request may get: some `100`, a few `103` (RFC 8297), and a `102` now and then.
+const MOST_INTERIM: u8 = 16;
 
 /// A response body: returns its connection to the pool when it ends as it should.
 pub type ResponseBody = body::PooledBody<ForwardBody>;
@@ -151,13 +151,6 @@ impl Upstream {
         Self { way: Way::Together(Multiplex::new(target, dialer, limits), is_https) }
     }
 
-    fn hop(&self) -> Hop {
-        match self.way {
-            Way::Alone(_) => Hop::Http1,
-            Way::Together(_, is_https) => Hop::Http2 { is_https },
-        }
-    }
-
     /// Whether it is asked for trailers where a client takes them.
     #[must_use]
     pub fn may_send_trailers(&self) -> bool {
@@ -179,34 +172,43 @@ impl Upstream {
         let limit = admitted.route().timeout.unwrap_or(response_timeout);
         let progress = outbound.body.progress();
         let may_switch = outbound.is_websocket;
-        let request = request::make(&admitted, outbound, self.hop());
+        let going = match &self.way {
+            Way::Alone(_) => Ok(Going::Alone(request::message(&admitted, outbound))),
+            // In a box, so that requests of HTTP/1.1 are none the larger.
+            Way::Together(_, is_https) => request::request(&admitted, outbound, *is_https)
+                .map(|request| Going::Together(Box::new(request))),
+        };
         async move {
-            let request = request?;
-            let mut response = match &self.way {
-                Way::Alone(pool) => {
+            let Answer { status, headers, body } = match (&self.way, going?) {
+                (Way::Alone(pool), Going::Alone(message)) => {
                     let lease = pool.checkout().await.map_err(|error| unreached(&error))?;
-                    let answer = pin!(lease.send(request));
-                    let response = pin!(within(limit, progress, waiting, answer)).await?;
-                    response.map_err(|error| cause(&error))?
+                    let answer = pin!(lease.send(message));
+                    let answer = pin!(within(limit, progress, waiting, answer)).await?;
+                    answer.map_err(|error| cause(&error))?
                 }
-                // In a box, so that requests of HTTP/1.1 are none the larger.
-                Way::Together(multiplex, _) => {
-                    Box::pin(among_others(multiplex, request, limit, progress, waiting)).await?
+                (Way::Together(multiplex, _), Going::Together(request)) => {
+                    Box::pin(among_others(multiplex, *request, limit, progress, waiting)).await?
                 }
+                _ => return Err(UpstreamError::Broken),
             };
-            if response.status().is_informational() && !(may_switch && response.status() == 101) {
+            if status.is_informational() && !(may_switch && status == 101) {
                 // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
-                tracing::warn!(
-                    status = response.status().as_u16(),
-                    "the upstream switched protocols unasked"
-                );
+                tracing::warn!(status = status.as_u16(), "the upstream switched protocols unasked");
                 return Err(UpstreamError::Broken);
             }
-            // The version is of this hop, not of the one behind us (RFC 9110 §2.5).
-            *response.version_mut() = Version::HTTP_11;
+            // Of this hop's version, not of the one behind us (RFC 9110 §2.5).
+            let mut response = Response::new(body);
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
             Ok((response, admitted))
         }
     }
+}
+
+/// A request in the form of its protocol.
+enum Going {
+    Alone(Message<ForwardBody>),
+    Together(Box<Request<ForwardBody>>),
 }
 
 /// The same over a connection that carries other requests.
@@ -216,12 +218,12 @@ async fn among_others(
     limit: Duration,
     progress: Option<Progress>,
     waiting: Waiting<'_>,
-) -> Result<Response<ResponseBody>, UpstreamError> {
+) -> Result<Answer<ForwardBody>, UpstreamError> {
     let seat = multiplex.seat().await.map_err(|error| unreached(&error))?;
     let trust = Multiplex::trust(&seat);
     let answer = pin!(multiplex.send(seat, request));
     match pin!(within(limit, progress, waiting, answer)).await {
-        Ok(response) => response.map_err(|fault| match fault {
+        Ok(answer) => answer.map_err(|fault| match fault {
             multiplex::Fault::Connect(error) => unreached(&error),
             multiplex::Fault::Body(fault) => UpstreamError::Body(fault),
             multiplex::Fault::Exchange(error) => broken(&error),

@@ -1,43 +1,26 @@
 //! Connections to the application, kept open between requests (HTTP/1.1, RFC 9112 §9.3).
 //!
 //! One pool per runtime: a connection's task stays on the runtime that opened it. The pool changes no
-//! request and bounds no time but connecting and idleness. Invariants:
-//! - A connection is reused only when the request was sent whole *before* the response ended, and the
-//!   response ended where its framing says. hyper then reports ready; stray bytes and a close end it.
-//! - The lock is never held across an await.
+//! request and bounds no time but connecting and idleness. Invariants: a connection is kept and used again only while it
+//! says that it is ready (`http1`); the lock is never held across an await.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
+use bytes::Bytes;
 use http_body::Body;
-use hyper::client::conn::http1;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tokio::time::timeout;
 
 use super::cap;
 use super::connect::ConnectError;
 use super::connect::Dialer;
 use super::connect::Target;
 use super::connect::connect;
+use super::http1::Link;
 use super::lease::Lease;
 use super::limits::Limits;
-use super::link::Link;
 use crate::listener::BoxError;
-
-/// Header fields of one response.
-const MAX_HEADERS: usize = 100;
-
-/// Bytes of a response's head.
-const MAX_HEAD: usize = 64 * 1024;
-
-/// Bytes buffered for one connection, each way. Most bodies that were read whole then go up in one write,
-/// with their head: what is queued are the chunks that are held anyway.
-const MAX_BUFFERED: usize = 256 * 1024;
-
-/// How long hyper may take to notice that an exchange is over. Longer means that something is not.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// The connections of one runtime to one application. Cheap to clone.
 #[derive(Debug)]
@@ -54,7 +37,6 @@ struct Inner<B> {
     target: Target,
     dialer: Option<Dialer>,
     limits: Arc<Limits>,
-    builder: http1::Builder,
     /// The last one put back is the first one used; so the front is the oldest.
     idle: Mutex<Vec<Idle<B>>>,
 }
@@ -90,9 +72,7 @@ impl<B: Send + 'static> Pool<B> {
     }
 
     fn over(target: Target, dialer: Option<Dialer>, limits: Arc<Limits>) -> Self {
-        let mut builder = http1::Builder::new();
-        builder.max_headers(MAX_HEADERS).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFERED);
-        let inner = Arc::new(Inner { target, dialer, limits, builder, idle: Mutex::default() });
+        let inner = Arc::new(Inner { target, dialer, limits, idle: Mutex::default() });
         let idle: Weak<dyn cap::Idle> = Arc::<Inner<B>>::downgrade(&inner);
         inner.limits.cap.register(idle);
         Self(inner)
@@ -120,7 +100,7 @@ impl<B: Send + 'static> Pool<B> {
     pub(super) fn take_idle(&self) -> Option<Link<B>> {
         let mut idle = self.0.idle.lock();
         self.purge(&mut idle, Instant::now());
-        // A connection that hyper found closed, or that received bytes nobody asked for, is not ready.
+        // One that has closed, or received bytes nobody asked for, is not ready.
         std::iter::from_fn(|| idle.pop()).map(|idle| idle.link).find(Link::is_ready)
     }
 
@@ -135,8 +115,7 @@ impl<B: Send + 'static> Pool<B> {
 
 impl<B> Pool<B>
 where
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
     /// A connection for one request: the one used last, or a new one.
@@ -158,23 +137,7 @@ where
             let place = self.0.limits.cap.place().await.ok_or(ConnectError::Busy)?;
             let stream =
                 connect(&self.0.target, self.0.dialer.as_ref(), self.0.limits.connect_timeout()).await?;
-            Link::over(stream, place, &self.0.builder).await.map_err(ConnectError::Handshake)
+            Ok(Link::over(stream, place))
         })
-    }
-
-    /// Takes back a connection whose response has ended, once hyper agrees that the exchange is over.
-    pub(super) fn settle(&self, mut link: Link<B>) {
-        if link.is_ready() {
-            return self.put_back(link);
-        }
-        if link.is_closed() {
-            return;
-        }
-        let pool = self.clone();
-        tokio::spawn(async move {
-            if let Ok(Ok(())) = timeout(SETTLE, link.ready()).await {
-                pool.put_back(link);
-            }
-        });
     }
 }

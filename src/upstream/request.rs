@@ -8,52 +8,52 @@ use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Uri, Version};
 use http_body::Body;
 
+use super::http1::{Lines, Message};
+use super::identity::Fields;
 use super::{Outbound, UpstreamError, identity};
 use crate::guard::Admitted;
 use crate::proxy::body::ForwardBody;
 
-/// What is spoken to the application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hop {
-    Http1,
-    Http2 { is_https: bool },
+/// The request over HTTP/1.1.
+pub(super) fn message(admitted: &Admitted, outbound: Outbound) -> Message<ForwardBody> {
+    let mut lines = Lines::begin(&outbound.method, outbound.target.as_str(), outbound.host.as_bytes());
+    lines.add_all(&outbound.headers, &[HOST, CONTENT_LENGTH, TRANSFER_ENCODING]);
+    set_ours(&mut lines, admitted, &outbound);
+    let has_length = outbound.headers.contains_key(CONTENT_LENGTH);
+    lines.end(&outbound.method, outbound.body, has_length, outbound.is_websocket)
 }
 
-/// The request. Refused is a host that HTTP/1.1 can name and a URI cannot.
-pub(super) fn make(
+/// The request over HTTP/2. Refused is a host that HTTP/1.1 can name and a URI cannot.
+pub(super) fn request(
     admitted: &Admitted,
-    outbound: Outbound,
-    hop: Hop,
+    mut outbound: Outbound,
+    is_https: bool,
 ) -> Result<Request<ForwardBody>, UpstreamError> {
-    let mut headers = outbound.headers;
+    let mut headers = std::mem::take(&mut outbound.headers);
     // Growing once costs less than growing twice, with every header moved each time.
     headers.reserve(identity::MOST);
-    identity::set(&mut headers, admitted, &outbound.request_id);
-    headers.append(VIA, outbound.via);
-    identity::set_hop(&mut headers, &outbound.client, &outbound.host);
-    if let Some(client) = outbound.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
-        identity::set_client_certificate(&mut headers, client);
+    set_ours(&mut headers, admitted, &outbound);
+    headers.remove(HOST);
+    set_length(&mut headers, &outbound.body);
+    if outbound.takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    let (target, host) = (outbound.target, outbound.host);
     let mut request = Request::new(outbound.body);
     *request.method_mut() = outbound.method;
-    match hop {
-        Hop::Http1 => {
-            *request.uri_mut() = Uri::from(target);
-            headers.insert(HOST, host);
-        }
-        Hop::Http2 { is_https } => {
-            headers.remove(HOST);
-            *request.uri_mut() = absolute(is_https, &host, target)?;
-            *request.version_mut() = Version::HTTP_2;
-            if outbound.takes_trailers {
-                headers.insert(TE, HeaderValue::from_static("trailers"));
-            }
-        }
-    }
-    set_framing(&mut headers, request.body(), hop);
+    *request.uri_mut() = absolute(is_https, &outbound.host, outbound.target)?;
+    *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// What we say, whatever is spoken.
+fn set_ours(fields: &mut impl Fields, admitted: &Admitted, outbound: &Outbound) {
+    identity::set(fields, admitted, &outbound.request_id);
+    fields.append(VIA, &outbound.via);
+    identity::set_hop(fields, &outbound.client, &outbound.host);
+    if let Some(client) = outbound.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+        identity::set_client_certificate(fields, client);
+    }
 }
 
 /// What HTTP/2 has in place of `Host`: there is none beside it that could say something else.
@@ -65,9 +65,9 @@ fn absolute(is_https: bool, host: &HeaderValue, target: PathAndQuery) -> Result<
     Uri::from_parts(parts).map_err(|_| UpstreamError::Host)
 }
 
-/// States the framing of the body that goes up, whatever the client stated (RFC 9110 §8.6). hyper would send a header's
-/// word on for a body that is none, and would drop the body of a GET or HEAD whose length is not known.
-fn set_framing(headers: &mut HeaderMap, body: &ForwardBody, hop: Hop) {
+/// States the length of the body that goes up, whatever the client stated (RFC 9110 §8.6): HTTP/2 frames what it carries
+/// (RFC 9113 §8.2.2), so there is nothing to state of one whose length is not known.
+fn set_length(headers: &mut HeaderMap, body: &ForwardBody) {
     match body.size_hint().exact() {
         Some(0) if !headers.contains_key(CONTENT_LENGTH) => {}
         Some(length) => {
@@ -75,10 +75,6 @@ fn set_framing(headers: &mut HeaderMap, body: &ForwardBody, hop: Hop) {
         }
         None => {
             headers.remove(CONTENT_LENGTH);
-            // HTTP/2 frames what it carries (RFC 9113 §8.2.2).
-            if hop == Hop::Http1 {
-                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
         }
     }
 }

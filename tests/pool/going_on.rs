@@ -1,14 +1,13 @@
 //! A connection goes on whoever waits for it: while nobody uses it, reads its answer or wants it any more.
 
 use bytes::Bytes;
-use http::Request;
 use http_body_util::BodyExt;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use super::{Application, Channel, OK, answer, empty, exchange, full, is_closed, read_head, soon};
+use super::{Application, Channel, OK, answer, empty, exchange, full, is_closed, read_head, request, soon};
 
 #[tokio::test]
 async fn a_connection_that_ends_while_nobody_uses_it_is_closed_at_once() {
@@ -41,14 +40,14 @@ async fn a_body_goes_on_up_while_nobody_reads_its_answer() {
         rest
     });
     let (more, body) = mpsc::channel(1);
-    let request = Request::post("/").header("host", "a").body(Channel(body).boxed()).unwrap();
+    let request = request("POST", Channel(body).boxed());
     let response = soon(pool.checkout().await.unwrap().send(request)).await.unwrap();
     for part in ["one", "two"] {
         soon(more.send(Bytes::from(part))).await.unwrap();
     }
     drop(more);
     assert_eq!(soon(serving).await.unwrap(), b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n");
-    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "ok");
+    assert_eq!(soon(response.body.collect()).await.unwrap().to_bytes(), "ok");
 }
 
 #[tokio::test]
@@ -73,7 +72,7 @@ async fn what_is_left_of_a_body_goes_on_up_while_nobody_reads_its_answer() {
     let response = soon(pool.checkout().await.unwrap().send(full("POST", &LARGE))).await.unwrap();
     taken.send(()).unwrap();
     soon(serving).await.unwrap();
-    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "ok");
+    assert_eq!(soon(response.body.collect()).await.unwrap().to_bytes(), "ok");
 }
 
 #[tokio::test]

@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Multiplex;
+use super::held::{Held, Holder};
+use super::interim::{Streams, excess};
 use super::upload::{Upload, Uploading};
 use crate::upstream::cap::Place;
-use crate::upstream::held::{Held, Holder};
-use crate::upstream::interim::{Streams, excess};
 
 /// Streams on one connection, where the peer allows as many. The least that RFC 9113 §6.5.2 recommends to allow.
 const STREAMS: usize = 100;

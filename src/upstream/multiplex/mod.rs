@@ -9,6 +9,8 @@
 //! - One connection is opened at a time; who needs it waits for it, and shares its failure.
 //! - The lock is never held across an await.
 
+mod held;
+mod interim;
 mod line;
 mod send;
 mod upload;
@@ -27,8 +29,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cap::Place;
 use super::connect::{ConnectError, Dialer, Stream, Target, connect};
-use super::held::Held;
 use super::limits::Limits;
+use held::Held;
 pub(super) use line::Seat;
 use line::{Connection, Ear, Hearing, Line, allowed};
 pub(super) use send::Fault;

@@ -17,6 +17,7 @@ use super::upload::{Upload, Uploading, Whole};
 use super::{ConnectError, Multiplex};
 use crate::proxy::body::{BodyFault, ForwardBody};
 use crate::upstream::body::PooledBody;
+use crate::upstream::lease::Answer;
 
 /// How many connections may prove closed before a request has left the process.
 const MOST_UNSENT: u8 = 3;
@@ -76,7 +77,7 @@ impl Multiplex {
         &self,
         mut seat: Seat,
         request: Request<ForwardBody>,
-    ) -> Result<Response<PooledBody<ForwardBody>>, Fault> {
+    ) -> Result<Answer<ForwardBody>, Fault> {
         let (parts, body) = request.into_parts();
         let has_body = !body.is_end_stream();
         let mut body = Whole::from(body);
@@ -88,7 +89,9 @@ impl Multiplex {
                 Ok(answer) => {
                     seat.line().prove();
                     upload.iter().for_each(Upload::settle);
-                    return Ok(answer.map(|body| PooledBody::among(body, seat)));
+                    let (head, body) = answer.into_parts();
+                    let body = PooledBody::among(body, seat);
+                    return Ok(Answer { status: head.status, headers: head.headers, body });
                 }
                 Err(failed) => failed,
             };

@@ -1,7 +1,6 @@
-//! A connection to the application with what lives as long as it does, and sees what comes on it.
+//! A connection to the application with what sees what comes on it, on its way to hyper.
 //!
-//! It changes no byte. hyper gives a stream on to whoever goes on with it after a change of protocol, and ends its own
-//! task: so what counts the connection is held by the stream itself.
+//! Invariant: it changes no byte.
 
 use std::io;
 use std::io::IoSlice;
@@ -10,16 +9,13 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connect::Stream;
 use crate::gather;
+use crate::upstream::connect::Stream;
 
 /// What is held.
 pub(super) trait Holder: Unpin {
     /// Something has come; nothing: the end, or a fault. An error ends the connection.
     fn on_read(&mut self, bytes: &[u8]) -> io::Result<()>;
-
-    /// This is about to be written, or as much of it as is taken.
-    fn on_write(&mut self, _slices: &[IoSlice<'_>]) {}
 }
 
 /// The stream.
@@ -50,7 +46,6 @@ impl<H: Holder> AsyncRead for Held<H> {
 
 impl<H: Holder> AsyncWrite for Held<H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.holder.on_write(&[IoSlice::new(bytes)]);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -59,7 +54,6 @@ impl<H: Holder> AsyncWrite for Held<H> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.holder.on_write(slices);
         gather::poll_write(&mut self.stream, cx, slices)
     }
 

@@ -1,0 +1,232 @@
+//! One connection of HTTP/1.1 to the application, as a task: it writes a request and reads its answer, one after the
+//! other, and watches for the end in between.
+//!
+//! It keeps no connection and repeats nothing. Invariants: another request is taken only if the one before was written whole
+//! before its answer ended, the answer ended where its framing says, and no byte came that nobody asked for (RFC 9112
+//! §9.2, §9.3); no more of an answer is read than was taken; whoever waits is told of every end.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::answer::Head;
+use super::exchange::{Exchange, Progress, Reading, Sending};
+use super::fault::Fault;
+use super::slot::{Answered, Delivery, Slot};
+use super::switched::Switched;
+use crate::listener::BoxError;
+use crate::upstream::cap::Place;
+use crate::upstream::connect::Stream;
+
+/// Bytes that one read may bring at first, and at most: a read that fills its room doubles the next.
+const ROOM: usize = 8 * 1024;
+const MOST_ROOM: usize = 128 * 1024;
+
+/// A read is not worth its call with less.
+const LEAST_ROOM: usize = 1024;
+
+/// What the farewell of TLS may take.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) struct Connection<B> {
+    /// `None` once it speaks another protocol.
+    stream: Option<Stream>,
+    place: Option<Place>,
+    slot: Arc<Slot<B>>,
+    buffer: BytesMut,
+    room: usize,
+    exchange: Option<Exchange<B>>,
+    delivery: Delivery,
+}
+
+/// Why a task ends. `None`: nothing is wrong.
+type Ended = Option<Fault>;
+
+impl<B> Connection<B>
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    pub(super) fn new(stream: Stream, place: Place, slot: Arc<Slot<B>>) -> Self {
+        Self {
+            stream: Some(stream),
+            place: Some(place),
+            slot,
+            buffer: BytesMut::new(),
+            room: ROOM,
+            exchange: None,
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// Serves until the connection ends, or nobody wants it.
+    pub(super) async fn run(mut self) {
+        let ended = poll_fn(|cx| self.poll(cx)).await;
+        if let Some(fault) = &ended {
+            tracing::debug!(%fault, "a connection to the application has ended");
+        }
+        self.close(ended.unwrap_or(Fault::Ended));
+        if let Some(mut stream) = self.stream.take() {
+            let _farewell = timeout(FAREWELL, stream.shutdown()).await;
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            // Whatever comes between two exchanges is an end. A request that waits is given back then.
+            if self.exchange.is_none()
+                && let Poll::Ready(read) = self.fill(cx)
+            {
+                return Poll::Ready(read.err());
+            }
+            let orders = self.slot.orders(cx, self.exchange.is_none());
+            if orders.is_given_up {
+                return Poll::Ready(None);
+            }
+            if let Some(request) = orders.request {
+                self.exchange = Some(Exchange::of(request));
+            }
+            if self.exchange.is_none() {
+                return Poll::Pending;
+            }
+            let turn = self.turn(cx, orders.is_drained);
+            if !self.delivery.is_empty() {
+                self.slot.deliver(&mut self.delivery);
+            }
+            match turn {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Poll::Ready(None),
+                Poll::Ready(Err(fault)) => return Poll::Ready(Some(fault)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Writes and reads as far as it goes. Ready: the exchange is over, and whether another may follow.
+    fn turn(&mut self, cx: &mut Context<'_>, is_drained: bool) -> Poll<Result<bool, Fault>> {
+        self.write(cx)?;
+        // What was delivered before has to be taken first.
+        if is_drained {
+            ready!(self.read(cx))?;
+            return self.finish().map(Ok);
+        }
+        Poll::Pending
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let (Some(exchange), Some(stream)) = (&mut self.exchange, &mut self.stream) else { return Ok(()) };
+        let (Sending::Going, Some(upload)) = (&exchange.sending, &mut exchange.upload) else { return Ok(()) };
+        match upload.poll(stream, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => exchange.sent(),
+            // An application that wants no more may have answered all the same.
+            Poll::Ready(Err(Fault::Io(error))) => exchange.sending = Sending::Failed(error),
+            Poll::Ready(Err(fault)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    /// Reads to the end of the answer.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        loop {
+            let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(())) };
+            let progress = exchange.take(&mut self.buffer, &mut self.delivery)?;
+            match progress {
+                Progress::Over => return Poll::Ready(Ok(())),
+                Progress::Switched(head) => {
+                    self.switch(head);
+                    return Poll::Ready(Ok(()));
+                }
+                // The first of it is worth telling at once.
+                Progress::Enough => return Poll::Pending,
+                Progress::More => {}
+            }
+            if ready!(self.fill(cx))? == 0 {
+                return Poll::Ready(self.at_end());
+            }
+            if let Some(exchange) = &mut self.exchange {
+                exchange.is_begun = true;
+            }
+        }
+    }
+
+    /// The connection has ended amid an answer, or as its end.
+    fn at_end(&mut self) -> Result<(), Fault> {
+        let Some(exchange) = &mut self.exchange else { return Ok(()) };
+        if let Reading::Close = exchange.reading {
+            (exchange.reading, exchange.is_last) = (Reading::Over, true);
+            return Ok(());
+        }
+        Err(match std::mem::replace(&mut exchange.sending, Sending::Done) {
+            Sending::Failed(error) => Fault::Io(error),
+            Sending::Going | Sending::Done => Fault::Ended,
+        })
+    }
+
+    /// The answer is whole. Ready: so is the request, and whether another exchange may follow.
+    fn finish(&mut self) -> Poll<bool> {
+        if let Some(exchange) = &mut self.exchange
+            && matches!(exchange.sending, Sending::Going)
+        {
+            // What is left of it goes up until nobody wants the answer any more.
+            exchange.is_last = true;
+            self.delivery.over = Some(false);
+            return Poll::Pending;
+        }
+        let is_clean = self.exchange.take().is_some_and(|exchange| {
+            matches!((exchange.sending, exchange.reading), (Sending::Done, Reading::Over))
+                && !exchange.is_last
+        });
+        let goes_on = is_clean && self.buffer.is_empty() && self.stream.is_some();
+        self.room = ROOM;
+        if self.buffer.capacity() > MOST_ROOM / 2 {
+            self.buffer = BytesMut::new();
+        }
+        self.delivery.over = Some(goes_on);
+        Poll::Ready(goes_on)
+    }
+
+    /// Hands the connection itself over.
+    fn switch(&mut self, head: Head) {
+        let (stream, place) = (self.stream.take(), self.place.take());
+        let before = self.buffer.split().freeze();
+        let switched =
+            stream.zip(place).map(|(stream, place)| Box::new(Switched::new(stream, before, place)));
+        self.delivery.answered = Some(Answered { head, switched });
+    }
+
+    /// Reads once. 0: it has ended.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Fault>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(0)) };
+        if self.buffer.capacity() - self.buffer.len() < LEAST_ROOM {
+            self.buffer.reserve(self.room);
+        }
+        let read = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(cx)).map_err(Fault::Io)?;
+        if self.buffer.capacity() == self.buffer.len() {
+            self.room = (self.room * 2).min(MOST_ROOM);
+        }
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl<B> Connection<B> {
+    fn close(&mut self, fault: Fault) {
+        let begun = self.exchange.take().and_then(|exchange| exchange.into_repeatable(&fault));
+        self.slot.close(fault, begun);
+    }
+}
+
+impl<B> Drop for Connection<B> {
+    /// With its thread, say.
+    fn drop(&mut self) {
+        self.close(Fault::Ended);
+    }
+}

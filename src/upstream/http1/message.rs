@@ -1,0 +1,96 @@
+//! A request in the form in which it goes up on a connection of HTTP/1.1 (RFC 9112 §3): its head as bytes, and its body.
+//!
+//! Invariants: names and values have been checked by the types that they come from, so that no line can end another; there is
+//! one framing, which is that of the body.
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body::Body;
+
+/// Bytes that most heads take: one piece of memory.
+const USUAL: usize = 1000;
+
+/// The request.
+#[derive(Debug)]
+pub struct Message<B> {
+    pub(super) head: Vec<u8>,
+    pub(super) body: B,
+    pub(super) framing: Sent,
+    /// Its answer has no body.
+    pub(super) to_head: bool,
+    /// To do it twice is to do it once, and nothing of it is used up by trying (RFC 9110 §9.2.2).
+    pub(super) is_repeatable: bool,
+    /// Its answer may be that the connection goes on in another protocol.
+    pub(super) may_switch: bool,
+}
+
+/// How the body that goes up is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Length(u64),
+    Chunked,
+}
+
+/// A head that is being written.
+#[derive(Debug)]
+pub struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Begins with the request line and `Host`.
+    #[must_use]
+    pub fn begin(method: &Method, target: &str, host: &[u8]) -> Self {
+        let mut head = Vec::with_capacity(USUAL);
+        for part in
+            [method.as_str().as_bytes(), b" ", target.as_bytes(), b" HTTP/1.1\r\nhost: ", host, b"\r\n"]
+        {
+            head.extend_from_slice(part);
+        }
+        Self(head)
+    }
+
+    /// Adds a field.
+    pub fn add(&mut self, name: &HeaderName, value: &[u8]) {
+        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+            self.0.extend_from_slice(part);
+        }
+    }
+
+    /// Adds what is left of a client's fields, but for those in `except`.
+    pub fn add_all(&mut self, headers: &HeaderMap<HeaderValue>, except: &[HeaderName]) {
+        for (name, value) in headers {
+            if !except.contains(name) {
+                self.add(name, value.as_bytes());
+            }
+        }
+    }
+
+    /// Ends with the framing of the body, whatever the client stated (RFC 9110 §8.6): `has_length` only that it stated a
+    /// length, which is then stated of an empty body too.
+    pub fn end<B>(mut self, method: &Method, body: B, has_length: bool, may_switch: bool) -> Message<B>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let framing = match body.size_hint().exact() {
+            Some(length) => {
+                if length > 0 || has_length {
+                    self.add(&CONTENT_LENGTH, length.to_string().as_bytes());
+                }
+                Sent::Length(length)
+            }
+            None => {
+                self.0.extend_from_slice(b"transfer-encoding: chunked\r\n");
+                Sent::Chunked
+            }
+        };
+        self.0.extend_from_slice(b"\r\n");
+        Message {
+            head: self.0,
+            framing,
+            to_head: method == Method::HEAD,
+            is_repeatable: method.is_idempotent() && body.is_end_stream(),
+            may_switch,
+            body,
+        }
+    }
+}
