@@ -92,14 +92,24 @@ fn sample(case: &mut Case) -> [Vec<f64>; 2] {
     times
 }
 
-/// Zeros and ones (xorshift64*): fixed, so that a run can be repeated.
+/// Numbers as if by chance (xorshift64*): fixed, so that a run can be repeated.
 struct Order(u64);
 
 impl Order {
+    /// Zero or one.
     fn next(&mut self) -> usize {
+        usize::from(self.draw() >> 63 == 1)
+    }
+
+    /// Any below `count`.
+    fn below(&mut self, count: u128) -> u128 {
+        (u128::from(self.draw()) * count) >> 64
+    }
+
+    fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        usize::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 63 == 1)
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::decode::Decoded;
+use super::digests::Digests;
 use super::entry::{IntegrationEntry, KeyEntry, Use};
 use super::record::{ApiKeyDigest, Kind, RecordKey};
 use super::shards::Shards;
@@ -38,20 +39,20 @@ pub(super) type Members = Arc<[(Uuid, Held<KeyEntry>)]>;
 /// The indexes that requests read.
 #[derive(Debug)]
 pub(super) struct Indexes {
-    pub(super) api_keys: Shards<ApiKeyDigest, Held<KeyEntry>>,
-    pub(super) workspaces: Shards<Uuid, Members>,
+    pub(super) api_keys: Digests,
+    pub(super) workspaces: Arc<Shards<Uuid, Members>>,
     /// Keys that are damaged: nobody can tell for certain whose they are.
-    damaged_keys: Shards<Uuid, ()>,
-    pub(super) integrations: Shards<String, Held<IntegrationEntry>>,
+    damaged_keys: Arc<Shards<Uuid, ()>>,
+    pub(super) integrations: Arc<Shards<String, Held<IntegrationEntry>>>,
 }
 
 impl Indexes {
     pub(super) fn empty() -> Self {
         Self {
-            api_keys: Shards::new(),
-            workspaces: Shards::new(),
-            damaged_keys: Shards::new(),
-            integrations: Shards::new(),
+            api_keys: Digests::new(),
+            workspaces: Arc::new(Shards::new()),
+            damaged_keys: Arc::new(Shards::new()),
+            integrations: Arc::new(Shards::new()),
         }
     }
 
@@ -69,13 +70,25 @@ impl Indexes {
             }
         }
         Self {
-            api_keys: Shards::from_entries(ordered().flat_map(Decoded::api_key_entries)),
-            workspaces: Shards::from_entries(members.into_iter().map(|(id, keys)| (id, Arc::from(keys)))),
-            damaged_keys: Shards::from_entries(
+            api_keys: Digests::from_entries(ordered().flat_map(Decoded::api_key_entries).collect()),
+            workspaces: Arc::new(Shards::from_entries(
+                members.into_iter().map(|(id, keys)| (id, Arc::from(keys))),
+            )),
+            damaged_keys: Arc::new(Shards::from_entries(
                 damaged.iter().filter_map(|decoded| Some((decoded.damaged_key()?, ()))),
-            ),
-            integrations: Shards::from_entries(ordered().filter_map(Decoded::integration_entry)),
+            )),
+            integrations: Arc::new(Shards::from_entries(ordered().filter_map(Decoded::integration_entry))),
         }
+    }
+
+    /// The same, with an index of API keys that is of the size they need by now; `None` where it is.
+    pub(super) fn resized(&self) -> Option<Self> {
+        Some(Self {
+            api_keys: self.api_keys.resized()?,
+            workspaces: Arc::clone(&self.workspaces),
+            damaged_keys: Arc::clone(&self.damaged_keys),
+            integrations: Arc::clone(&self.integrations),
+        })
     }
 
     /// The key of a workspace with this id. A damaged one is found in any workspace.

@@ -112,9 +112,16 @@ impl Mirror {
             self.losses.send_replace(catalogue.lost.len());
         }
         let decoded = decoded.with_usage_of(catalogue.records.get(&key));
-        let indexes = self.indexes.load();
         let before = catalogue.records.insert(key, decoded);
-        indexes.replace(before.as_ref(), catalogue.records.get(&key), key);
+        self.replace(before.as_ref(), catalogue.records.get(&key), key);
+    }
+
+    fn replace(&self, before: Option<&Decoded>, after: Option<&Decoded>, key: RecordKey) {
+        let indexes = self.indexes.load();
+        indexes.replace(before, after, key);
+        if let Some(resized) = indexes.resized() {
+            self.indexes.store(Arc::new(resized));
+        }
     }
 
     /// Applies a removal.
@@ -132,7 +139,7 @@ impl Mirror {
         }
         if catalogue.records.get(&key).is_some_and(|known| was_lost || known.revision() <= revision) {
             let before = catalogue.records.remove(&key);
-            self.indexes.load().replace(before.as_ref(), None, key);
+            self.replace(before.as_ref(), None, key);
         }
     }
 

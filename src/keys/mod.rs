@@ -25,6 +25,7 @@ mod catalogue;
 mod claims;
 mod decoded;
 pub mod digest;
+mod digests;
 mod indexes;
 mod removed;
 mod resync;

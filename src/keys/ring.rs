@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::alarms::Alarms;
+pub use super::digests::Looked;
 use super::entry::{IntegrationEntry, KeyEntry, Which};
 use super::indexes::Held;
 use super::mirror::Mirror;
+use super::record::ApiKeyDigest;
 use super::{Candidates, Locator, LookupError};
 use crate::clock::{Clock, Moment, UnixMillis};
 
@@ -136,12 +138,8 @@ impl KeysNow<'_> {
         }
         match locator {
             Locator::ApiKey(digest) => {
-                let entry = intact(self.ring.mirror.indexes().api_keys.get(digest))?;
-                let previous = entry.record.api_key != *digest;
-                if previous && !entry.previous_is_valid(self.now) {
-                    return Err(LookupError::Unknown);
-                }
-                Ok(Candidates::ApiKey { entry, previous })
+                let (entry, which) = self.look(digest)?.found()?;
+                Ok(Candidates::ApiKey { entry, previous: which == Which::Previous })
             }
             Locator::Signature(locator) => match locator.key {
                 Some(id) => {
@@ -154,6 +152,18 @@ impl KeysNow<'_> {
                 Ok(Candidates::Integration(intact(self.ring.mirror.indexes().integrations.get(*name))?))
             }
         }
+    }
+
+    /// Looks for an API key. It takes as long where there is none as where there is one, so only what is done with the
+    /// answer can tell.
+    ///
+    /// # Errors
+    /// [`LookupError::Unavailable`] alone.
+    pub fn look(&self, digest: &ApiKeyDigest) -> Result<Looked, LookupError> {
+        if !self.is_available {
+            return Err(LookupError::Unavailable);
+        }
+        Ok(self.ring.mirror.indexes().api_keys.look(digest, self.now))
     }
 
     /// The keys of a workspace that are tried where the request names none: usable ones first, so that a
