@@ -92,7 +92,8 @@ fn check_content_length(headers: &HeaderMap) -> Result<(), HeadFault> {
     }
 }
 
-fn is_number(text: &[u8]) -> bool {
+/// Digits alone: no sign, no blank (RFC 9110 §8.6).
+pub(crate) fn is_number(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 

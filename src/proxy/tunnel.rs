@@ -41,7 +41,7 @@ pub(super) async fn run(
         None => Poll::Pending,
     });
     tokio::select! {
-        copied = copy_bidirectional(&mut client, &mut application) => match copied {
+        copied = copy_bidirectional(&mut client, application.stream()) => match copied {
             Ok((up, down)) => tracing::debug!(up, down, "a tunnel has ended"),
             Err(error) => tracing::debug!(%error, "a tunnel broke"),
         },

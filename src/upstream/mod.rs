@@ -173,23 +173,22 @@ impl Upstream {
         let progress = outbound.body.progress();
         let may_switch = outbound.is_websocket;
         let going = match &self.way {
-            Way::Alone(_) => Ok(Going::Alone(request::message(&admitted, outbound))),
+            Way::Alone(pool) => Ok(Going::Alone(pool, request::message(&admitted, outbound))),
             // In a box, so that requests of HTTP/1.1 are none the larger.
-            Way::Together(_, is_https) => request::request(&admitted, outbound, *is_https)
-                .map(|request| Going::Together(Box::new(request))),
+            Way::Together(multiplex, is_https) => request::request(&admitted, outbound, *is_https)
+                .map(|request| Going::Together(multiplex, Box::new(request))),
         };
         async move {
-            let Answer { status, headers, body } = match (&self.way, going?) {
-                (Way::Alone(pool), Going::Alone(message)) => {
+            let Answer { status, headers, body } = match going? {
+                Going::Alone(pool, message) => {
                     let lease = pool.checkout().await.map_err(|error| unreached(&error))?;
                     let answer = pin!(lease.send(message));
                     let answer = pin!(within(limit, progress, waiting, answer)).await?;
                     answer.map_err(|error| cause(&error))?
                 }
-                (Way::Together(multiplex, _), Going::Together(request)) => {
+                Going::Together(multiplex, request) => {
                     Box::pin(among_others(multiplex, *request, limit, progress, waiting)).await?
                 }
-                _ => return Err(UpstreamError::Broken),
             };
             if status.is_informational() && !(may_switch && status == 101) {
                 // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
@@ -205,10 +204,10 @@ impl Upstream {
     }
 }
 
-/// A request in the form of its protocol.
-enum Going {
-    Alone(Message<ForwardBody>),
-    Together(Box<Request<ForwardBody>>),
+/// A request in the form of its protocol, and its way.
+enum Going<'u> {
+    Alone(&'u Pool<ForwardBody>, Message<ForwardBody>),
+    Together(&'u Multiplex, Box<Request<ForwardBody>>),
 }
 
 /// The same over a connection that carries other requests.

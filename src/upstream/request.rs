@@ -20,7 +20,7 @@ pub(super) fn message(admitted: &Admitted, outbound: Outbound) -> Message<Forwar
     lines.add_all(&outbound.headers, &[HOST, CONTENT_LENGTH, TRANSFER_ENCODING]);
     set_ours(&mut lines, admitted, &outbound);
     let has_length = outbound.headers.contains_key(CONTENT_LENGTH);
-    lines.end(&outbound.method, outbound.body, has_length, outbound.is_websocket)
+    lines.end(&outbound.method, outbound.body, has_length)
 }
 
 /// The request over HTTP/2. Refused is a host that HTTP/1.1 can name and a URI cannot.

@@ -25,6 +25,24 @@ fn five_thousand_records_are_found_and_no_other() {
     assert_eq!(world.mirror.counts().webhook_keys, 5000);
 }
 
+#[test]
+fn every_key_is_found_while_a_set_grows_key_by_key_and_shrinks_again() {
+    const KEYS: u128 = 400;
+    let world = World::of(Vec::new());
+    for n in 0..KEYS {
+        let (key, decoded) = world.key(n, 1, true);
+        world.mirror.put(key, decoded);
+        assert_eq!((0..=n).find(|known| world.finds(*known) != Ok(true)), None, "after {n}");
+        assert_eq!(world.finds(n + 1), Err(LookupError::Unknown));
+    }
+    for n in 0..KEYS {
+        let (key, _) = world.key(n, 1, true);
+        world.mirror.remove(key, 1);
+        assert_eq!(world.finds(n), Err(LookupError::Unknown));
+        assert_eq!((n + 1..KEYS).find(|known| world.finds(*known) != Ok(true)), None, "without {n}");
+    }
+}
+
 /// A stream of numbers that is the same in every run (xorshift64).
 struct Numbers(u64);
 

@@ -79,7 +79,7 @@ fn full(method: &str, body: &'static [u8]) -> Message<Body> {
 
 fn request(method: &str, body: Body) -> Message<Body> {
     let method: Method = method.parse().unwrap();
-    Lines::begin(&method, "/", b"a").end(&method, body, false, false)
+    Lines::begin(&method, "/", b"a").end(&method, body, false)
 }
 
 /// Reads a head and answers with `bytes`.

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
 use super::fault::Flaw;
+use crate::proxy::head::is_number;
 
 /// Fields of an answer, and of its trailers.
 pub(super) const MAX_FIELDS: usize = 100;
@@ -141,10 +142,7 @@ impl Reading {
     }
 }
 
-/// Digits alone: no sign, no blank.
 fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let digits = is_number(text).then_some(text)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }

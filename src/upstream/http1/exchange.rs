@@ -11,7 +11,7 @@ use http_body::Body;
 
 use super::answer::{self, Framing, Head, Parsed};
 use super::chunked::{self, Chunked};
-use super::fault::{Fault, Flaw};
+use super::fault::Fault;
 use super::message::Message;
 use super::slot::{Answered, Delivery};
 use super::upload::Upload;
@@ -28,7 +28,6 @@ pub(super) struct Exchange<B> {
     pub(super) upload: Option<Upload<B>>,
     pub(super) sending: Sending,
     to_head: bool,
-    may_switch: bool,
     /// Something of an answer has come.
     pub(super) is_begun: bool,
     interim: u8,
@@ -70,12 +69,10 @@ where
     B::Error: Into<BoxError>,
 {
     pub(super) fn of(message: Message<B>) -> Self {
-        let (to_head, may_switch) = (message.to_head, message.may_switch);
         Self {
+            to_head: message.to_head,
             upload: Some(Upload::of(message)),
             sending: Sending::Going,
-            to_head,
-            may_switch,
             is_begun: false,
             interim: 0,
             reading: Reading::Head,
@@ -92,9 +89,6 @@ where
                     Parsed::More => return Ok(Progress::More),
                     Parsed::Interim => self.count()?,
                     Parsed::Answer(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                        if !self.may_switch {
-                            return Err(Flaw::Switch.into());
-                        }
                         (self.reading, self.is_last) = (Reading::Over, true);
                         return Ok(Progress::Switched(head));
                     }

@@ -52,9 +52,6 @@ pub enum Flaw {
     /// A chunk is malformed (§7.1).
     #[error("its chunked coding is malformed")]
     Chunk,
-    /// Another protocol, of which nobody asked (RFC 9110 §7.8).
-    #[error("it switches protocols unasked")]
-    Switch,
 }
 
 /// A request without an answer.

@@ -21,8 +21,6 @@ pub struct Message<B> {
     pub(super) to_head: bool,
     /// To do it twice is to do it once, and nothing of it is used up by trying (RFC 9110 §9.2.2).
     pub(super) is_repeatable: bool,
-    /// Its answer may be that the connection goes on in another protocol.
-    pub(super) may_switch: bool,
 }
 
 /// How the body that goes up is framed.
@@ -67,7 +65,7 @@ impl Lines {
 
     /// Ends with the framing of the body, whatever the client stated (RFC 9110 §8.6): `has_length` only that it stated a
     /// length, which is then stated of an empty body too.
-    pub fn end<B>(mut self, method: &Method, body: B, has_length: bool, may_switch: bool) -> Message<B>
+    pub fn end<B>(mut self, method: &Method, body: B, has_length: bool) -> Message<B>
     where
         B: Body<Data = Bytes>,
     {
@@ -89,7 +87,6 @@ impl Lines {
             framing,
             to_head: method == Method::HEAD,
             is_repeatable: method.is_idempotent() && body.is_end_stream(),
-            may_switch,
             body,
         }
     }

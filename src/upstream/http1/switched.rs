@@ -2,68 +2,31 @@
 //!
 //! Invariants: what came with the answer comes first; it counts as a connection to the application until it is dropped.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io::Cursor;
 
-use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadHalf, WriteHalf, join, split};
 
 use crate::upstream::cap::Place;
 use crate::upstream::connect::Stream;
 
+type Bytewise = tokio::io::Join<tokio::io::Chain<Cursor<Bytes>, ReadHalf<Stream>>, WriteHalf<Stream>>;
+
 /// The connection.
 #[derive(Debug)]
 pub struct Switched {
-    stream: Stream,
-    before: Bytes,
+    stream: Bytewise,
     _place: Place,
 }
 
 impl Switched {
     pub(super) fn new(stream: Stream, before: Bytes, place: Place) -> Self {
-        Self { stream, before, _place: place }
-    }
-}
-
-impl AsyncRead for Switched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.before.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
-        }
-        let taken = self.before.len().min(buffer.remaining());
-        buffer.put_slice(self.before.get(..taken).unwrap_or_default());
-        self.before.advance(taken);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Switched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let (reading, writing) = split(stream);
+        Self { stream: join(Cursor::new(before).chain(reading), writing), _place: place }
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    /// What passes over it.
+    pub fn stream(&mut self) -> &mut (impl AsyncRead + AsyncWrite + Unpin) {
+        &mut self.stream
     }
 }

@@ -1,7 +1,7 @@
 //! A request on its way up: what is written of it, and what is still to come.
 //!
 //! Invariants: at most [`MAX_QUEUED`] bytes of a body wait here for the application; a body is as long as its head says or
-//! fails; what has no body stays whole until somebody else says that it is over.
+//! fails, and no byte beyond that is written; what has no body stays whole until somebody else says that it is over.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -82,7 +82,7 @@ where
                 Poll::Ready(None) => self.is_ended = true,
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
-                        self.queue(data);
+                        self.queue(data)?;
                     }
                     self.is_ended = self.message.body.is_end_stream();
                 }
@@ -94,13 +94,15 @@ where
         Ok(())
     }
 
-    fn queue(&mut self, data: Bytes) {
+    fn queue(&mut self, data: Bytes) -> Result<(), Fault> {
         // An empty chunk would be the end.
         if data.is_empty() {
-            return;
+            return Ok(());
         }
         self.taken = self.taken.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
         match self.message.framing {
+            // A byte more would be the beginning of another request.
+            Sent::Length(length) if self.taken > length => return Err(Fault::Body(OtherLength.into())),
             Sent::Length(_) => self.push(data),
             Sent::Chunked => {
                 self.push(format!("{:x}\r\n", data.len()).into());
@@ -108,6 +110,7 @@ where
                 self.push(Bytes::from_static(b"\r\n"));
             }
         }
+        Ok(())
     }
 
     fn end(&mut self) -> Result<(), Fault> {
