@@ -4,7 +4,7 @@
 //! typo is refused without a look-up; a key that occurs twice is malformed; a key is never read from the query.
 //! Spec: RFC 6750 §2.1 (`Authorization: Bearer`), DESIGN §2 and §4.
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
 use super::grammar::trim_ows;
 use super::minted::{self, API_KEY};
@@ -55,21 +55,20 @@ pub fn extract(headers: &HeaderMap, bearer: bool) -> Extraction<ApiKeyDigest> {
 /// Whether `Authorization` has an API key as a bearer token, be it the one that was verified or not.
 #[must_use]
 pub fn is_bearer(headers: &HeaderMap) -> bool {
-    bearer_tokens(headers).any(is_well_formed)
+    headers.get_all(AUTHORIZATION).iter().filter_map(token_of).any(is_well_formed)
 }
 
 /// The first bearer token, and how many `Authorization` lines there are.
 fn bearer_token(headers: &HeaderMap) -> (Option<&[u8]>, usize) {
-    (bearer_tokens(headers).next(), headers.get_all(AUTHORIZATION).iter().count())
+    let lines = headers.get_all(AUTHORIZATION).iter();
+    lines.fold((None, 0), |(first, lines), line| (first.or_else(|| token_of(line)), lines + 1))
 }
 
-fn bearer_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
-        let value = trim_ows(value.as_bytes());
-        let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
-        let (scheme, token) = value.split_at_checked(end)?;
-        scheme.eq_ignore_ascii_case(b"bearer").then(|| trim_ows(token))
-    })
+fn token_of(line: &HeaderValue) -> Option<&[u8]> {
+    let line = trim_ows(line.as_bytes());
+    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+    let (scheme, token) = line.split_at_checked(end)?;
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| trim_ows(token))
 }
 
 fn is_well_formed(key: &[u8]) -> bool {

@@ -29,15 +29,15 @@ pub enum AnswerBody {
 #[derive(Debug)]
 pub struct Overseen {
     body: ResponseBody,
-    /// `None` where nothing can be revoked, or nothing goes on.
-    oversight: Option<Oversight>,
+    /// `None` where nothing can be revoked, or nothing goes on, as mostly: so it is in a box.
+    oversight: Option<Box<Oversight>>,
     frames: u8,
 }
 
 impl AnswerBody {
     /// The upstream's body; with `oversight` it is cut when its key is no longer good.
     pub(super) fn upstream(body: ResponseBody, oversight: Option<Oversight>) -> Self {
-        Self::Upstream(Overseen { body, oversight, frames: 0 })
+        Self::Upstream(Overseen { body, oversight: oversight.map(Box::new), frames: 0 })
     }
 }
 

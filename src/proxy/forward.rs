@@ -3,7 +3,6 @@
 //! Not the pool, which is `upstream/`. Invariants: an answer leaves without what belongs to the hop behind us; a
 //! connection changes its protocol only where client, route and application agree; an answer that goes on is overseen.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,21 +31,30 @@ pub struct StreamLimits {
 }
 
 impl Proxy {
-    /// Sends a request up and returns the answer as soon as its head is there.
-    pub(super) async fn send_on(
+    /// Sends a request up. What goes up is written before anything waits, so that nothing large is kept or moved while it
+    /// does.
+    pub(super) fn send_up(
         &self,
         admitted: Admitted,
         mut outbound: Outbound,
         settings: &Settings,
         waiting: Waiting<'_>,
-        opening: Option<Opening>,
-    ) -> Result<Response<AnswerBody>, Rejection> {
+        opening: Option<&Opening>,
+    ) -> impl Future<Output = Result<(Response<ResponseBody>, Admitted), UpstreamError>> {
         if opening.is_some() {
             websocket::set(&mut outbound.headers);
             outbound.is_websocket = true;
         }
-        let forwarded =
-            pin!(self.upstream.forward(admitted, outbound, settings.response_timeout, waiting)).await;
+        self.upstream.forward(admitted, outbound, settings.response_timeout, waiting)
+    }
+
+    /// Brings back what came of it, as soon as its head is there.
+    pub(super) fn bring_back(
+        &self,
+        forwarded: Result<(Response<ResponseBody>, Admitted), UpstreamError>,
+        settings: &Settings,
+        opening: Option<Opening>,
+    ) -> Result<Response<AnswerBody>, Rejection> {
         let (mut response, admitted) = forwarded.map_err(|error| self.as_leaving(error))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let oversight = self.oversight(admitted, settings);

@@ -91,7 +91,7 @@ fn strip(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
     if going.contains(&CONNECTION) {
         add_named(headers, &mut going);
     }
-    for name in going {
+    for name in &going {
         headers.remove(name);
     }
 }

@@ -207,7 +207,8 @@ impl Proxy {
         let trailers = self.upstream.may_send_trailers() && headers::asks_for_trailers(&parts.headers);
         let mut outbound = outbound(parts, head.host, &credential_headers, body, (client, peer, via), id);
         outbound.takes_trailers = trailers;
-        pin!(self.send_on(admitted, outbound, settings, waiting, opening)).await
+        let forwarded = pin!(self.send_up(admitted, outbound, settings, waiting, opening.as_ref())).await;
+        self.bring_back(forwarded, settings, opening)
     }
 }
 

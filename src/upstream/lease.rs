@@ -62,7 +62,7 @@ where
     /// # Errors
     ///
     /// When the request may have been seen and has no answer, or a new connection did not help.
-    pub async fn send(self, request: Message<B>) -> Result<Answer<B>, SendError> {
+    pub async fn send(self, request: Box<Message<B>>) -> Result<Answer<B>, SendError> {
         let Self { pool, mut link, mut fresh } = self;
         let Unanswered { mut fault, request: mut again, mut unsent } = match link.send(request).await {
             Ok(arrived) => return Ok(Answer::of(arrived, pool, link)),

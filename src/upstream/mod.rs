@@ -174,7 +174,6 @@ impl Upstream {
         let may_switch = outbound.is_websocket;
         let going = match &self.way {
             Way::Alone(pool) => Ok(Going::Alone(pool, request::message(&admitted, outbound))),
-            // In a box, so that requests of HTTP/1.1 are none the larger.
             Way::Together(multiplex, is_https) => request::request(&admitted, outbound, *is_https)
                 .map(|request| Going::Together(multiplex, Box::new(request))),
         };
@@ -206,7 +205,7 @@ impl Upstream {
 
 /// A request in the form of its protocol, and its way.
 enum Going<'u> {
-    Alone(&'u Pool<ForwardBody>, Message<ForwardBody>),
+    Alone(&'u Pool<ForwardBody>, Box<Message<ForwardBody>>),
     Together(&'u Multiplex, Box<Request<ForwardBody>>),
 }
 

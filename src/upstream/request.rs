@@ -15,7 +15,7 @@ use crate::guard::Admitted;
 use crate::proxy::body::ForwardBody;
 
 /// The request over HTTP/1.1.
-pub(super) fn message(admitted: &Admitted, outbound: Outbound) -> Message<ForwardBody> {
+pub(super) fn message(admitted: &Admitted, outbound: Outbound) -> Box<Message<ForwardBody>> {
     let mut lines = Lines::begin(&outbound.method, outbound.target.as_str(), outbound.host.as_bytes());
     lines.add_all(&outbound.headers, &[HOST, CONTENT_LENGTH, TRANSFER_ENCODING]);
     set_ours(&mut lines, admitted, &outbound);

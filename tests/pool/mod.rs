@@ -69,15 +69,15 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("it should have happened by now")
 }
 
-fn empty() -> Message<Body> {
+fn empty() -> Box<Message<Body>> {
     full("GET", b"")
 }
 
-fn full(method: &str, body: &'static [u8]) -> Message<Body> {
+fn full(method: &str, body: &'static [u8]) -> Box<Message<Body>> {
     request(method, Full::from(body).map_err(|never| match never {}).boxed())
 }
 
-fn request(method: &str, body: Body) -> Message<Body> {
+fn request(method: &str, body: Body) -> Box<Message<Body>> {
     let method: Method = method.parse().unwrap();
     Lines::begin(&method, "/", b"a").end(&method, body, false)
 }
@@ -96,7 +96,7 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     seen
 }
 
-async fn exchange(pool: &Pool<Body>, request: Message<Body>) -> Result<Bytes, String> {
+async fn exchange(pool: &Pool<Body>, request: Box<Message<Body>>) -> Result<Bytes, String> {
     let lease = soon(pool.checkout()).await.map_err(|error| error.to_string())?;
     let response = soon(lease.send(request)).await.map_err(|error| error.to_string())?;
     let body = soon(response.body.collect()).await.map_err(|error| error.to_string())?;

@@ -73,15 +73,14 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Parsed, Flaw
     }
     let is_old = response.version != Some(1);
     let base = buffer.as_ptr().addr();
-    let places: SmallVec<[[Range<usize>; 2]; 16]> = response
-        .headers
-        .iter()
-        .map(|field| [place(base, field.name.as_bytes()), place(base, field.value)])
-        .collect();
+    let mut places = SmallVec::<[[Range<usize>; 2]; 16]>::new();
+    places.extend(
+        response.headers.iter().map(|field| [place(base, field.name.as_bytes()), place(base, field.value)]),
+    );
     let head = buffer.split_to(length).freeze();
     let mut reading = Reading::default();
     let mut headers = HeaderMap::with_capacity(places.len() + ADDED);
-    for [name, value] in places {
+    for [name, value] in places.iter().cloned() {
         let name = head.get(name).and_then(|name| HeaderName::from_bytes(name).ok()).ok_or(Flaw::Field)?;
         let value = (value.end <= head.len()).then(|| head.slice(value)).ok_or(Flaw::Field)?;
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| Flaw::Field)?;

@@ -181,10 +181,11 @@ where
             self.delivery.over = Some(false);
             return Poll::Pending;
         }
-        let is_clean = self.exchange.take().is_some_and(|exchange| {
-            matches!((exchange.sending, exchange.reading), (Sending::Done, Reading::Over))
+        let is_clean = self.exchange.as_ref().is_some_and(|exchange| {
+            matches!((&exchange.sending, &exchange.reading), (Sending::Done, Reading::Over))
                 && !exchange.is_last
         });
+        self.exchange = None;
         let goes_on = is_clean && self.buffer.is_empty() && self.stream.is_some();
         self.room = ROOM;
         if self.buffer.capacity() > MOST_ROOM / 2 {

@@ -68,7 +68,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn of(message: Message<B>) -> Self {
+    pub(super) fn of(message: Box<Message<B>>) -> Self {
         Self {
             to_head: message.to_head,
             upload: Some(Upload::of(message)),
@@ -143,7 +143,7 @@ impl<B> Exchange<B> {
     }
 
     /// The request, where it may be sent once more: its connection ended, and nothing at all had come.
-    pub(super) fn into_repeatable(self, fault: &Fault) -> Option<Message<B>> {
+    pub(super) fn into_repeatable(self, fault: &Fault) -> Option<Box<Message<B>>> {
         match fault {
             Fault::Ended | Fault::Io(_) if !self.is_begun => self.upload?.into_repeatable(),
             _ => None,

@@ -59,7 +59,7 @@ pub enum Flaw {
 pub(crate) struct Unanswered<B> {
     pub(crate) fault: Fault,
     /// The request, if it may still be whole: it was not begun, or it has no body and nothing at all has come.
-    pub(crate) request: Option<Message<B>>,
+    pub(crate) request: Option<Box<Message<B>>>,
     /// No byte of it was written.
     pub(crate) unsent: bool,
 }

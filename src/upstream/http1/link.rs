@@ -36,7 +36,7 @@ where
 
 impl<B> Link<B> {
     /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(&self, request: Message<B>) -> Result<Arrived, Unanswered<B>> {
+    pub(crate) async fn send(&self, request: Box<Message<B>>) -> Result<Arrived, Unanswered<B>> {
         self.0.send(request)?;
         poll_fn(|cx| self.0.poll_answer(cx)).await
     }

@@ -11,7 +11,7 @@ use http_body::Body;
 /// Bytes that most heads take: one piece of memory.
 const USUAL: usize = 1000;
 
-/// The request.
+/// The request. It is passed on in a box: it is large, and goes through many hands.
 #[derive(Debug)]
 pub struct Message<B> {
     pub(super) head: Vec<u8>,
@@ -65,7 +65,7 @@ impl Lines {
 
     /// Ends with the framing of the body, whatever the client stated (RFC 9110 §8.6): `has_length` only that it stated a
     /// length, which is then stated of an empty body too.
-    pub fn end<B>(mut self, method: &Method, body: B, has_length: bool) -> Message<B>
+    pub fn end<B>(mut self, method: &Method, body: B, has_length: bool) -> Box<Message<B>>
     where
         B: Body<Data = Bytes>,
     {
@@ -82,12 +82,12 @@ impl Lines {
             }
         };
         self.0.extend_from_slice(b"\r\n");
-        Message {
+        Box::new(Message {
             head: self.0,
             framing,
             to_head: method == Method::HEAD,
             is_repeatable: method.is_idempotent() && body.is_end_stream(),
             body,
-        }
+        })
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Slot<B>(Mutex<State<B>>);
 #[derive(Debug)]
 struct State<B> {
     standing: Standing,
-    request: Option<Message<B>>,
+    request: Option<Box<Message<B>>>,
     answer: Option<Result<Answered, Unanswered<B>>>,
     /// The request that was sent last has one, taken or not.
     is_answered: bool,
@@ -82,7 +82,7 @@ pub(super) enum Piece {
 
 /// What a connection is to do.
 pub(super) struct Orders<B> {
-    pub(super) request: Option<Message<B>>,
+    pub(super) request: Option<Box<Message<B>>>,
     pub(super) is_given_up: bool,
     /// All that came was taken.
     pub(super) is_drained: bool,
@@ -125,7 +125,7 @@ impl<B> Slot<B> {
     }
 
     /// Gives a request to the connection; given back where it takes none.
-    pub(super) fn send(&self, request: Message<B>) -> Result<(), Unanswered<B>> {
+    pub(super) fn send(&self, request: Box<Message<B>>) -> Result<(), Unanswered<B>> {
         let mut state = self.0.lock();
         if state.standing != Standing::Ready {
             return Err(Unanswered { fault: Fault::Ended, request: Some(request), unsent: true });
@@ -208,7 +208,7 @@ impl<B> Slot<B> {
 
     /// The connection goes. Whoever waits on it is told why, and given back a request that it had not begun, or what is
     /// left whole of one that it had.
-    pub(super) fn close(&self, fault: Fault, begun: Option<Message<B>>) {
+    pub(super) fn close(&self, fault: Fault, begun: Option<Box<Message<B>>>) {
         let mut state = self.0.lock();
         let standing = std::mem::replace(&mut state.standing, Standing::Closed);
         if standing != Standing::Busy {

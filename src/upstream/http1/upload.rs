@@ -32,7 +32,7 @@ struct OtherLength;
 
 #[derive(Debug)]
 pub(super) struct Upload<B> {
-    message: Message<B>,
+    message: Box<Message<B>>,
     /// Bytes of the head that are written.
     written: usize,
     queue: VecDeque<Bytes>,
@@ -49,7 +49,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn of(message: Message<B>) -> Self {
+    pub(super) fn of(message: Box<Message<B>>) -> Self {
         let is_ended = message.body.is_end_stream();
         Self { message, written: 0, queue: VecDeque::new(), queued: 0, taken: 0, is_ended, is_flushed: true }
     }
@@ -165,7 +165,7 @@ impl<B> Upload<B> {
     }
 
     /// The request, if it is whole.
-    pub(super) fn into_repeatable(self) -> Option<Message<B>> {
+    pub(super) fn into_repeatable(self) -> Option<Box<Message<B>>> {
         self.is_repeatable().then_some(self.message)
     }
 }
