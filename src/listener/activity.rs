@@ -46,6 +46,8 @@ pub(crate) struct Activity {
     watched: AtomicBool,
     /// The peer does not.
     left: AtomicBool,
+    /// A read filled its room: more is there, most likely.
+    more: AtomicBool,
     takeover: OnceLock<Takeover>,
 }
 
@@ -65,6 +67,7 @@ impl Activity {
             over: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            more: AtomicBool::new(false),
             takeover: OnceLock::new(),
         })
     }
@@ -162,6 +165,20 @@ impl Activity {
         if self.in_flight() == 0 {
             self.head.store(true, Relaxed);
         }
+    }
+
+    /// A read filled its room.
+    pub(super) fn set_more(&self) {
+        self.more.store(true, Relaxed);
+    }
+
+    /// Whether one did since this was asked last.
+    pub(super) fn take_more(&self) -> bool {
+        let more = self.more.load(Relaxed);
+        if more {
+            self.more.store(false, Relaxed);
+        }
+        more
     }
 
     /// Since when output waits for the peer to read.

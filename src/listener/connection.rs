@@ -51,6 +51,10 @@ use super::takeover::Takeover;
 use super::waiting::Waiting;
 use crate::client::Address;
 
+/// Reads of a large body that one turn of HTTP/1.1 goes on for: so it is hashed and written on while it is in the cache,
+/// and others wait for some 500 KiB at most. hyper alone would leave what is behind the first read to the next turn.
+const READS_AT_ONCE: u8 = 8;
+
 /// Serves one connection until it closes. `permit` is its place among the open ones.
 pub(super) async fn run<S: Plain, H: Handler>(
     mut stream: S,
@@ -256,12 +260,17 @@ where
     let mut listening = false;
     let mut draining = false;
     poll_fn(move |cx| {
+        let mut reads = 0;
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
             if activity.has_left() {
                 return Poll::Ready(None);
+            }
+            if C::PROTOCOL == Protocol::Http1 && activity.take_more() && reads < READS_AT_ONCE {
+                reads += 1;
+                continue;
             }
             if !listening && !draining {
                 // Registered once, as the waker of a task stays the same; without budget it may not be.

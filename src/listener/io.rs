@@ -130,6 +130,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             this.activity.note_read();
+            if buffer.remaining() == 0 {
+                this.activity.set_more();
+            }
             let read = buffer.filled().get(before..).unwrap_or_default();
             if this.meter.as_mut().is_some_and(|meter| !meter.take(read, Instant::now)) {
                 this.activity.set_flooded();

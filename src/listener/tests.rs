@@ -2,12 +2,13 @@
 //! a client that leaves, and one that has only said all that it has to say.
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, oneshot};
@@ -161,4 +162,33 @@ async fn what_a_client_pipelines_while_it_waits_is_answered_in_turn() {
         head(&mut client).await;
         says(&mut client, b"0\r\n\r\n").await;
     }
+}
+
+/// Reads a body to its end.
+#[derive(Clone)]
+struct Reads;
+
+impl Handler for Reads {
+    type Body = Full<Bytes>;
+
+    async fn handle(&self, request: Request<Incoming>, _: &Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Response::new(Full::from(body.len().to_string()))
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_that_is_there_is_read_in_one_turn() {
+    let (mut client, stream) = tokio::io::duplex(256 * 1024);
+    client.write_all(b"POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 102400\r\n\r\n").await.unwrap();
+    client.write_all(&[b'a'; 102_400]).await.unwrap();
+    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
+    let mut connection = pin!(converse(stream, None, peer, shared, Reads));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(connection.as_mut().poll(&mut cx).is_pending());
+    let mut answer = [0; 1024];
+    let Poll::Ready(read) = pin!(client.read(&mut answer)).poll(&mut cx) else { panic!("no answer") };
+    let read = read.unwrap();
+    assert!(answer[..read].ends_with(b"\r\n\r\n102400"));
 }

@@ -62,16 +62,25 @@ impl http_body::Body for Liar {
 
 #[tokio::test]
 async fn a_body_that_is_not_as_long_as_its_head_says_never_becomes_a_request() {
-    let four = || vec![Bytes::from_static(b"four")];
-    // The third goes on after what is too much: nothing is written in the hope of an end.
-    let goes_on = || vec![Bytes::new(), Bytes::from_static(b"more"), Bytes::from_static(b"four")];
-    for (parts, said) in [(four(), 3), (four(), 5), (goes_on(), 5)] {
+    // The larger ones are written by whoever sends them.
+    static PART: [u8; 16 << 10] = [b'a'; 16 << 10];
+    let cases = [4, PART.len()].into_iter().flat_map(|length| {
+        let (part, said) = (Bytes::from_static(&PART[..length]), length as u64);
+        // The third goes on after what is too much: nothing is written in the hope of an end.
+        let goes_on = vec![Bytes::new(), part.clone(), part.clone()];
+        [(vec![part.clone()], said - 1), (vec![part], said + 1), (goes_on, said + 1)]
+    });
+    for (parts, said) in cases {
         let (application, pool) = Application::start().await;
         let serving = tokio::spawn(async move {
+            let mut stream = application.accept().await;
+            answer(&mut stream, OK).await;
             let mut seen = Vec::new();
-            let _reset = application.accept().await.read_to_end(&mut seen).await;
+            let _reset = stream.read_to_end(&mut seen).await;
             String::from_utf8(seen).unwrap()
         });
+        // On a connection that is in use: only there does whoever sends write.
+        assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
         let body = Liar { parts, said }.boxed();
         let lease = pool.checkout().await.unwrap();
         let error = soon(lease.send(request("POST", body))).await.unwrap_err();

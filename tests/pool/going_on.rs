@@ -1,13 +1,21 @@
 //! A connection goes on whoever waits for it: while nobody uses it, reads its answer or wants it any more.
 
+use std::future::Future;
+use std::io::Read;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use super::{Application, Channel, OK, answer, empty, exchange, full, is_closed, read_head, request, soon};
+use super::{
+    Application, Channel, OK, PATIENCE, answer, empty, exchange, full, is_closed, read_head, request, soon,
+};
 
 #[tokio::test]
 async fn a_connection_that_ends_while_nobody_uses_it_is_closed_at_once() {
@@ -24,6 +32,39 @@ async fn a_connection_that_ends_while_nobody_uses_it_is_closed_at_once() {
     assert_eq!(pool.idle(), 1);
     over.send(()).unwrap();
     soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_large_request_is_written_at_once_by_whoever_sends_it() {
+    static LARGE: [u8; 64 << 10] = [b'a'; 64 << 10];
+    let (application, pool) = Application::start().await;
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        stream
+    });
+    assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
+    let mut stream = soon(serving).await.unwrap().into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let lease = pool.checkout().await.unwrap();
+    let mut sending = pin!(lease.send(full("POST", &LARGE)));
+    assert!(sending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Nothing else has a turn on this thread while this waits.
+    let mut seen = vec![0; LARGE.len()];
+    stream.read_exact(&mut seen).unwrap();
+    assert!(seen.starts_with(b"POST / HTTP/1.1\r\n"));
+    // Its task goes on from there.
+    stream.set_nonblocking(true).unwrap();
+    let mut stream = TcpStream::from_std(stream).unwrap();
+    let rest = async {
+        let head = seen.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        stream.read_exact(&mut vec![0; head]).await.unwrap();
+        stream.write_all(OK).await.unwrap();
+    };
+    let (answer, ()) = soon(async { tokio::join!(sending, rest) }).await;
+    assert_eq!(soon(answer.unwrap().body.collect()).await.unwrap().to_bytes(), "ok");
+    assert_eq!(pool.idle(), 1);
 }
 
 #[tokio::test]

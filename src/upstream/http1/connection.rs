@@ -1,5 +1,5 @@
-//! One connection of HTTP/1.1 to the application, as a task: it writes a request and reads its answer, one after the
-//! other, and watches for the end in between.
+//! One connection of HTTP/1.1 to the application: it writes a request and reads its answer, one after the other, and
+//! watches for the end in between. A task of its own sees to it; whoever sends may begin in its place.
 //!
 //! It keeps no connection and repeats nothing. Invariants: another request is taken only if the one before was written whole
 //! before its answer ended, the answer ended where its framing says, and no byte came that nobody asked for (RFC 9112
@@ -8,11 +8,12 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -45,6 +46,8 @@ pub(super) struct Connection<B> {
     room: usize,
     exchange: Option<Exchange<B>>,
     delivery: Delivery,
+    /// It has ended in the hands of another than its task.
+    ended: Option<Ended>,
 }
 
 /// Why a task ends. `None`: nothing is wrong.
@@ -64,22 +67,14 @@ where
             room: ROOM,
             exchange: None,
             delivery: Delivery::default(),
-        }
-    }
-
-    /// Serves until the connection ends, or nobody wants it.
-    pub(super) async fn run(mut self) {
-        let ended = poll_fn(|cx| self.poll(cx)).await;
-        if let Some(fault) = &ended {
-            tracing::debug!(%fault, "a connection to the application has ended");
-        }
-        self.close(ended.unwrap_or(Fault::Ended));
-        if let Some(mut stream) = self.stream.take() {
-            let _farewell = timeout(FAREWELL, stream.shutdown()).await;
+            ended: None,
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        if let Some(ended) = self.ended.take() {
+            return Poll::Ready(ended);
+        }
         loop {
             // Whatever comes between two exchanges is an end. A request that waits is given back then.
             if self.exchange.is_none()
@@ -219,15 +214,55 @@ where
 }
 
 impl<B> Connection<B> {
-    fn close(&mut self, fault: Fault) {
+    /// Tells whoever waits, and gives away what is left.
+    fn close(&mut self, fault: Fault) -> (Option<Stream>, Option<Place>) {
         let begun = self.exchange.take().and_then(|exchange| exchange.into_repeatable(&fault));
         self.slot.close(fault, begun);
+        (self.stream.take(), self.place.take())
     }
 }
 
-impl<B> Drop for Connection<B> {
-    /// With its thread, say.
+/// A connection, shared by its task and whoever sends over it, which are on one thread.
+#[derive(Debug)]
+pub(super) struct Shared<B>(Mutex<Connection<B>>);
+
+impl<B> Shared<B>
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    pub(super) fn new(stream: Stream, place: Place, slot: Arc<Slot<B>>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Connection::new(stream, place, slot))))
+    }
+
+    /// Serves until the connection ends, or nobody wants it.
+    pub(super) async fn run(self: Arc<Self>) {
+        let serving = Serving(self);
+        let ended = poll_fn(|cx| serving.0.0.lock().poll(cx)).await;
+        if let Some(fault) = &ended {
+            tracing::debug!(%fault, "a connection to the application has ended");
+        }
+        let (stream, _place) = serving.0.0.lock().close(ended.unwrap_or(Fault::Ended));
+        if let Some(mut stream) = stream {
+            let _farewell = timeout(FAREWELL, stream.shutdown()).await;
+        }
+    }
+
+    /// Goes on as far as it can, in the place of its task, which is woken as if it had done so.
+    pub(super) fn go_on(&self, task: &Waker) {
+        let mut connection = self.0.lock();
+        if let Poll::Ready(ended) = connection.poll(&mut Context::from_waker(task)) {
+            connection.ended = Some(ended);
+            task.wake_by_ref();
+        }
+    }
+}
+
+/// The task. Whatever ends it, its thread, say, whoever waits is told.
+struct Serving<B>(Arc<Shared<B>>);
+
+impl<B> Drop for Serving<B> {
     fn drop(&mut self) {
-        self.close(Fault::Ended);
+        self.0.0.lock().close(Fault::Ended);
     }
 }

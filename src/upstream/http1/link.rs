@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::Body;
 
-use super::connection::Connection;
+use super::connection::Shared;
 use super::fault::{Fault, Unanswered};
 use super::message::Message;
 use super::slot::{Arrived, Slot, Taken};
@@ -17,9 +17,16 @@ use crate::listener::BoxError;
 use crate::upstream::cap::Place;
 use crate::upstream::connect::Stream;
 
+/// Bytes of a body from which on a request is written by whoever sends it, not by the connection's task: later they would
+/// no longer be in the cache. Less is sooner written together with what others send.
+const LARGE: u64 = 16 * 1024;
+
 /// One connection, for one request after the other.
 #[derive(Debug)]
-pub(crate) struct Link<B>(Arc<Slot<B>>);
+pub(crate) struct Link<B> {
+    slot: Arc<Slot<B>>,
+    connection: Arc<Shared<B>>,
+}
 
 impl<B> Link<B>
 where
@@ -29,31 +36,38 @@ where
     /// Begins to speak HTTP on a new connection.
     pub(crate) fn over(stream: Stream, place: Place) -> Self {
         let slot = Slot::new();
-        tokio::spawn(Connection::new(stream, place, Arc::clone(&slot)).run());
-        Self(slot)
+        let connection = Shared::new(stream, place, Arc::clone(&slot));
+        tokio::spawn(Arc::clone(&connection).run());
+        Self { slot, connection }
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send(&self, request: Box<Message<B>>) -> Result<Arrived, Unanswered<B>> {
+        let is_large = request.body.size_hint().lower() >= LARGE;
+        match self.slot.send(request)? {
+            Some(task) if is_large => self.connection.go_on(&task),
+            Some(task) => task.wake(),
+            // Its first turn is still to come.
+            None => {}
+        }
+        poll_fn(|cx| self.slot.poll_answer(cx)).await
     }
 }
 
 impl<B> Link<B> {
-    /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(&self, request: Box<Message<B>>) -> Result<Arrived, Unanswered<B>> {
-        self.0.send(request)?;
-        poll_fn(|cx| self.0.poll_answer(cx)).await
-    }
-
     /// What comes next of the answer.
     pub(super) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Result<Taken, Fault>> {
-        self.0.poll_body(cx)
+        self.slot.poll_body(cx)
     }
 
     /// Whether it takes a request now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.0.is_ready()
+        self.slot.is_ready()
     }
 }
 
 impl<B> Drop for Link<B> {
     fn drop(&mut self) {
-        self.0.give_up();
+        self.slot.give_up();
     }
 }

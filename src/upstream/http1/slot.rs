@@ -1,7 +1,7 @@
 //! What a connection and whoever uses it hand each other.
 //!
 //! Both run on one thread, as tasks of their own: so everything that came in one turn of the events is judged first, and then
-//! written, which costs the kernel less than to do both for one request after the other. Invariants: one request at a
+//! written, which costs the kernel less than to do both for one request after the other (but see `link`). Invariants: one request at a
 //! time; an answer is told whole or with a fault, never left open: a connection that goes, whatever the reason, says so.
 
 use std::collections::VecDeque;
@@ -124,8 +124,8 @@ impl<B> Slot<B> {
         self.0.lock().standing == Standing::Ready
     }
 
-    /// Gives a request to the connection; given back where it takes none.
-    pub(super) fn send(&self, request: Box<Message<B>>) -> Result<(), Unanswered<B>> {
+    /// Gives a request to the connection; given back where it takes none. Its task, which is to be woken.
+    pub(super) fn send(&self, request: Box<Message<B>>) -> Result<Option<Waker>, Unanswered<B>> {
         let mut state = self.0.lock();
         if state.standing != Standing::Ready {
             return Err(Unanswered { fault: Fault::Ended, request: Some(request), unsent: true });
@@ -133,8 +133,7 @@ impl<B> Slot<B> {
         state.standing = Standing::Busy;
         state.request = Some(request);
         (state.is_answered, state.end) = (false, None);
-        wake(state.connection.as_ref());
-        Ok(())
+        Ok(state.connection.clone())
     }
 
     /// Waits for the answer to the request that was sent last.
