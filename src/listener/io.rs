@@ -7,7 +7,8 @@
 //!
 //! While an answer is slow, it also looks whether the peer still waits for it. Over TCP one that leaves looks like one
 //! that has only ended its side (RFC 9112 §9.6), unless it resets the connection; the latter comes right after the
-//! request, so an end that comes later is a leave. Invariant: nothing is allocated or copied for a read or a write but
+//! request, so an end that comes later is a leave. It reads ahead only while nobody else reads, or a body that is on its
+//! way would come in the few bytes that this takes. Invariant: nothing is allocated or copied for a read or a write but
 //! the few bytes that were read ahead.
 
 use std::io;
@@ -51,6 +52,20 @@ pub(super) struct Conversation<S> {
     linger_bytes: u64,
     /// Since when the peer was looked after.
     watched_since: Option<Instant>,
+    /// What was read since it was flushed last.
+    read: Read,
+}
+
+/// Whether somebody reads, and so finds out by itself that the peer has left.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// Nobody does.
+    #[default]
+    Nothing,
+    /// Perhaps: it did.
+    Something,
+    /// It waits for more.
+    Awaited,
 }
 
 impl<S> Conversation<S> {
@@ -61,8 +76,8 @@ impl<S> Conversation<S> {
         meter: Option<FrameMeter>,
         linger_bytes: u64,
     ) -> Self {
-        let (ended, lingering, watched_since) = (false, None, None);
-        Self { stream, replay, activity, meter, ended, lingering, linger_bytes, watched_since }
+        let (ended, lingering, watched_since, read) = (false, None, None, Read::Nothing);
+        Self { stream, replay, activity, meter, ended, lingering, linger_bytes, watched_since, read }
     }
 
     fn note_write(&mut self, written: &Poll<io::Result<usize>>) {
@@ -117,6 +132,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.read = Read::Something;
         if this.replay.read(buffer) {
             this.activity.note_read();
             return Poll::Ready(Ok(()));
@@ -127,7 +143,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Conversation<S> {
         }
         let before = buffer.filled().len();
         let room = buffer.remaining() > 0;
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) else {
+            this.read = Read::Awaited;
+            return Poll::Pending;
+        };
+        read?;
         if buffer.filled().len() > before {
             this.activity.note_read();
             if buffer.remaining() == 0 {
@@ -171,10 +191,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Conversation<S> {
         let this = self.get_mut();
         // hyper flushes whenever it is polled, so this is where an answer that is awaited passes by.
         // A client of HTTP/2 says by itself that it leaves.
-        if this.meter.is_none() && this.activity.is_watched() {
-            this.look(cx);
-        } else {
+        let read = std::mem::take(&mut this.read);
+        if this.meter.is_some() || !this.activity.is_watched() {
             this.watched_since = None;
+        } else {
+            match read {
+                Read::Nothing => this.look(cx),
+                Read::Something => cx.waker().wake_by_ref(),
+                Read::Awaited => {}
+            }
         }
         Pin::new(&mut this.stream).poll_flush(cx)
     }

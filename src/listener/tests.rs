@@ -192,3 +192,44 @@ async fn a_large_body_that_is_there_is_read_in_one_turn() {
     let read = read.unwrap();
     assert!(answer[..read].ends_with(b"\r\n\r\n102400"));
 }
+
+/// Counts the pieces in which a body arrives while its answer takes its time.
+#[derive(Clone)]
+struct Counts;
+
+impl Handler for Counts {
+    type Body = Full<Bytes>;
+
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        _: &Peer,
+        waiting: Waiting<'_>,
+    ) -> Response<Full<Bytes>> {
+        waiting.is_long();
+        let (mut body, mut pieces) = (request.into_body(), 0);
+        while let Some(frame) = body.frame().await {
+            pieces += usize::from(frame.unwrap().is_data());
+        }
+        Response::new(Full::from(format!("{pieces:>5}")))
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_takes_its_time_is_not_read_byte_by_byte() {
+    const PIECES: usize = 500;
+    let (mut client, stream) = tokio::io::duplex(64 * 1024);
+    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
+    tokio::spawn(converse(stream, None, peer, shared, Counts));
+    client.write_all(b"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    let piece = [&b"3e8\r\n"[..], &[b'a'; 1000], b"\r\n"].concat();
+    for _ in 0..PIECES {
+        client.write_all(&piece).await.unwrap();
+    }
+    client.write_all(b"0\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 1024];
+    let read = client.read(&mut answer).await.unwrap();
+    let pieces: usize = str::from_utf8(&answer[read - 5..read]).unwrap().trim().parse().unwrap();
+    assert!(pieces <= 2 * PIECES, "{pieces}");
+}
