@@ -1,8 +1,9 @@
 //! What a connection and whoever uses it hand each other.
 //!
 //! Both run on one thread, as tasks of their own: so everything that came in one turn of the events is judged first, and then
-//! written, which costs the kernel less than to do both for one request after the other (but see `link`). Invariants: one request at a
-//! time; an answer is told whole or with a fault, never left open: a connection that goes, whatever the reason, says so.
+//! written, which costs the kernel less than to do both for one request after the other (`link` says where it does not).
+//! Invariants: one request at a time; an answer is told whole or with a fault, never left open: a connection that goes,
+//! whatever the reason, says so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
