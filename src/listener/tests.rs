@@ -58,13 +58,18 @@ impl Handler for Slow {
     }
 }
 
+/// Serves one connection.
+fn serve(stream: DuplexStream, handler: impl Handler) -> impl Future<Output = std::io::Result<()>> {
+    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
+    converse(stream, None, peer, shared, handler)
+}
+
 /// A client that has sent a request, and the answers that are asked for.
 async fn asked() -> (DuplexStream, mpsc::Receiver<Answer>) {
     let (mut client, stream) = tokio::io::duplex(64 * 1024);
     let (pass, asked) = mpsc::channel(1);
-    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
-    tokio::spawn(converse(stream, None, peer, shared, Slow(pass)));
+    tokio::spawn(serve(stream, Slow(pass)));
     client.write_all(GET).await.unwrap();
     (client, asked)
 }
@@ -182,9 +187,7 @@ async fn a_large_body_that_is_there_is_read_in_one_turn() {
     let (mut client, stream) = tokio::io::duplex(256 * 1024);
     client.write_all(b"POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 102400\r\n\r\n").await.unwrap();
     client.write_all(&[b'a'; 102_400]).await.unwrap();
-    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
-    let mut connection = pin!(converse(stream, None, peer, shared, Reads));
+    let mut connection = pin!(serve(stream, Reads));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(connection.as_mut().poll(&mut cx).is_pending());
     let mut answer = [0; 1024];
@@ -219,9 +222,7 @@ impl Handler for Counts {
 async fn a_body_that_takes_its_time_is_not_read_byte_by_byte() {
     const PIECES: usize = 500;
     let (mut client, stream) = tokio::io::duplex(64 * 1024);
-    let shared = Shared::new(LiveTuning::new(ListenerSettings::default()), Default::default());
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: None };
-    tokio::spawn(converse(stream, None, peer, shared, Counts));
+    tokio::spawn(serve(stream, Counts));
     client.write_all(b"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
     let piece = [&b"3e8\r\n"[..], &[b'a'; 1000], b"\r\n"].concat();
     for _ in 0..PIECES {

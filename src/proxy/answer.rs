@@ -29,7 +29,7 @@ pub enum AnswerBody {
 #[derive(Debug)]
 pub struct Overseen {
     body: ResponseBody,
-    /// `None` where nothing can be revoked, or nothing goes on. In a box: an answer goes through many hands.
+    /// `None` where nothing can be revoked, or nothing goes on, as mostly: so it is in a box.
     oversight: Option<Box<Oversight>>,
     frames: u8,
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
-use http_body::Body as _;
 
 use super::answer::AnswerBody;
 use super::oversight::{Overseer, Oversight};
@@ -61,8 +60,7 @@ impl Proxy {
             return switched(response, opening, oversight, settings.streams.websocket_idle);
         }
         headers::strip_response(response.headers_mut());
-        let goes_on = !response.body().is_end_stream();
-        let oversight = if goes_on { self.oversight(admitted, settings) } else { None };
+        let oversight = if response.body().is_whole() { None } else { self.oversight(admitted, settings) };
         Ok(response.map(|body| AnswerBody::upstream(body, oversight)))
     }
 

@@ -41,6 +41,16 @@ impl<B: Send + 'static> PooledBody<B> {
         Self(Way::Switched(Some(connection)))
     }
 
+    /// Whether all of it is here already, taken or not: nothing goes on.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        match &self.0 {
+            Way::Alone(body) => body.is_whole(),
+            Way::Among { body, .. } => body.is_end_stream(),
+            Way::Switched(_) => true,
+        }
+    }
+
     /// The connection, where the answer was that it goes on in another protocol. Once.
     pub fn take_switched(&mut self) -> Option<Box<Switched>> {
         match &mut self.0 {

@@ -68,6 +68,27 @@ async fn a_large_request_is_written_at_once_by_whoever_sends_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_still_to_come_in_part_is_not_whole() {
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
+    let to_close = b"HTTP/1.1 200 OK\r\n\r\nok";
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok";
+    let bytes = [OK, chunked, to_close, cut];
+    for (bytes, whole) in bytes.into_iter().zip([true, false, false, false]) {
+        let (application, pool) = Application::start().await;
+        let serving = tokio::spawn(async move {
+            let mut stream = application.accept().await;
+            answer(&mut stream, bytes).await;
+            stream
+        });
+        let mut answer = soon(pool.checkout().await.unwrap().send(empty())).await.unwrap();
+        assert_eq!(answer.body.is_whole(), whole, "{}", String::from_utf8_lossy(bytes));
+        let first = soon(answer.body.frame()).await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first, "ok");
+        drop(soon(serving).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_body_goes_on_up_while_nobody_reads_its_answer() {
     let (application, pool) = Application::start().await;
     let serving = tokio::spawn(async move {

@@ -83,7 +83,12 @@ impl<B: Send + 'static> Arriving<B> {
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.first.is_none() && (self.is_over || self.link.is_none())
+        self.first.is_none() && self.is_whole()
+    }
+
+    /// Whether all that comes is here.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_over || self.link.is_none()
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
