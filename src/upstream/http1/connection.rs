@@ -8,7 +8,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -19,8 +19,9 @@ use tokio::time::timeout;
 
 use super::answer::Head;
 use super::exchange::{Exchange, Progress, Reading, Sending};
-use super::fault::Fault;
-use super::slot::{Answered, Delivery, Slot};
+use super::fault::{Fault, Unanswered};
+use super::message::Message;
+use super::slot::{Answered, Arrived, Slot, Taken};
 use super::switched::Switched;
 use crate::listener::BoxError;
 use crate::upstream::cap::Place;
@@ -41,11 +42,12 @@ pub(super) struct Connection<B> {
     /// `None` once it speaks another protocol.
     stream: Option<Stream>,
     place: Option<Place>,
-    slot: Arc<Slot<B>>,
+    slot: Slot<B>,
     buffer: BytesMut,
     room: usize,
     exchange: Option<Exchange<B>>,
-    delivery: Delivery,
+    /// A read of this turn has found nothing more: the next that comes wakes the task.
+    is_dry: bool,
     /// It has ended in the hands of another than its task.
     ended: Option<Ended>,
 }
@@ -58,15 +60,15 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(stream: Stream, place: Place, slot: Arc<Slot<B>>) -> Self {
+    pub(super) fn new(stream: Stream, place: Place) -> Self {
         Self {
             stream: Some(stream),
             place: Some(place),
-            slot,
+            slot: Slot::new(),
             buffer: BytesMut::new(),
             room: ROOM,
             exchange: None,
-            delivery: Delivery::default(),
+            is_dry: false,
             ended: None,
         }
     }
@@ -75,34 +77,38 @@ where
         if let Some(ended) = self.ended.take() {
             return Poll::Ready(ended);
         }
-        loop {
-            // Whatever comes between two exchanges is an end. A request that waits is given back then.
-            if self.exchange.is_none()
-                && let Poll::Ready(read) = self.fill(cx)
-            {
-                return Poll::Ready(read.err());
-            }
-            let orders = self.slot.orders(cx, self.exchange.is_none());
-            if orders.is_given_up {
-                return Poll::Ready(None);
-            }
-            if let Some(request) = orders.request {
-                self.exchange = Some(Exchange::of(request));
-            }
-            if self.exchange.is_none() {
-                return Poll::Pending;
-            }
-            let turn = self.turn(cx, orders.is_drained);
-            if !self.delivery.is_empty() {
-                self.slot.deliver(&mut self.delivery);
-            }
-            match turn {
-                Poll::Ready(Ok(true)) => {}
-                Poll::Ready(Ok(false)) => return Poll::Ready(None),
-                Poll::Ready(Err(fault)) => return Poll::Ready(Some(fault)),
-                Poll::Pending => return Poll::Pending,
-            }
+        self.is_dry = false;
+        // A request that waits is given back where the connection has ended.
+        if self.exchange.is_none()
+            && let Poll::Ready(ended) = self.watch(cx)
+        {
+            return Poll::Ready(ended);
         }
+        let orders = self.slot.orders(cx, self.exchange.is_none());
+        if orders.is_given_up {
+            return Poll::Ready(None);
+        }
+        if let Some(request) = orders.request {
+            self.exchange = Some(Exchange::of(request));
+            // From its beginning again, mostly: that is still in the cache.
+            self.buffer.reserve(self.room);
+        }
+        if self.exchange.is_none() {
+            return Poll::Pending;
+        }
+        let turn = self.turn(cx, orders.is_drained);
+        self.slot.tell();
+        match ready!(turn) {
+            // Whoever sends the next request wakes the task.
+            Ok(true) => self.watch(cx),
+            Ok(false) => Poll::Ready(None),
+            Err(fault) => Poll::Ready(Some(fault)),
+        }
+    }
+
+    /// Whatever comes between two exchanges is an end.
+    fn watch(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.fill(cx).map(Result::err)
     }
 
     /// Writes and reads as far as it goes. Ready: the exchange is over, and whether another may follow.
@@ -133,7 +139,7 @@ where
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         loop {
             let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(())) };
-            let progress = exchange.take(&mut self.buffer, &mut self.delivery)?;
+            let progress = exchange.take(&mut self.buffer, self.slot.delivery())?;
             match progress {
                 Progress::Over => return Poll::Ready(Ok(())),
                 Progress::Switched(head) => {
@@ -142,6 +148,7 @@ where
                 }
                 // The first of it is worth telling at once.
                 Progress::Enough => return Poll::Pending,
+                Progress::More if self.is_dry => return Poll::Pending,
                 Progress::More => {}
             }
             if ready!(self.fill(cx))? == 0 {
@@ -173,7 +180,7 @@ where
         {
             // What is left of it goes up until nobody wants the answer any more.
             exchange.is_last = true;
-            self.delivery.over = Some(false);
+            self.slot.delivery().over = Some(false);
             return Poll::Pending;
         }
         let is_clean = self.exchange.as_ref().is_some_and(|exchange| {
@@ -186,7 +193,7 @@ where
         if self.buffer.capacity() > MOST_ROOM / 2 {
             self.buffer = BytesMut::new();
         }
-        self.delivery.over = Some(goes_on);
+        self.slot.delivery().over = Some(goes_on);
         Poll::Ready(goes_on)
     }
 
@@ -196,7 +203,7 @@ where
         let before = self.buffer.split().freeze();
         let switched =
             stream.zip(place).map(|(stream, place)| Box::new(Switched::new(stream, before, place)));
-        self.delivery.answered = Some(Answered { head, switched });
+        self.slot.delivery().answered = Some(Answered { head, switched });
     }
 
     /// Reads once. 0: it has ended.
@@ -205,7 +212,9 @@ where
         if self.buffer.capacity() - self.buffer.len() < LEAST_ROOM {
             self.buffer.reserve(self.room);
         }
-        let read = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(cx)).map_err(Fault::Io)?;
+        let read = pin!(stream.read_buf(&mut self.buffer)).poll(cx);
+        self.is_dry = read.is_pending();
+        let read = ready!(read).map_err(Fault::Io)?;
         if self.buffer.capacity() == self.buffer.len() {
             self.room = (self.room * 2).min(MOST_ROOM);
         }
@@ -231,8 +240,8 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(stream: Stream, place: Place, slot: Arc<Slot<B>>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Connection::new(stream, place, slot))))
+    pub(super) fn new(stream: Stream, place: Place) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Connection::new(stream, place))))
     }
 
     /// Serves until the connection ends, or nobody wants it.
@@ -248,13 +257,51 @@ where
         }
     }
 
-    /// Goes on as far as it can, in the place of its task, which is woken as if it had done so.
-    pub(super) fn go_on(&self, task: &Waker) {
+    /// Sends a request; it is given back where the connection takes none. `at_once`: by whoever calls, as far as it goes,
+    /// in the place of the connection's task.
+    pub(super) fn send(
+        &self,
+        request: Box<Message<B>>,
+        at_once: bool,
+        cx: &Context<'_>,
+    ) -> Result<(), Unanswered<B>> {
         let mut connection = self.0.lock();
-        if let Poll::Ready(ended) = connection.poll(&mut Context::from_waker(task)) {
-            connection.ended = Some(ended);
-            task.wake_by_ref();
+        connection.slot.send(request, cx)?;
+        match connection.slot.task() {
+            Some(task) if at_once => {
+                let task = task.clone();
+                if let Poll::Ready(ended) = connection.poll(&mut Context::from_waker(&task)) {
+                    connection.ended = Some(ended);
+                    task.wake();
+                }
+            }
+            Some(task) => task.wake_by_ref(),
+            // Its first turn is still to come.
+            None => {}
         }
+        Ok(())
+    }
+}
+
+impl<B> Shared<B> {
+    /// Waits for the answer to the request that was sent last.
+    pub(super) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Result<Arrived, Unanswered<B>>> {
+        self.0.lock().slot.poll_answer(cx)
+    }
+
+    /// Waits for more of its body.
+    pub(super) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Result<Taken, Fault>> {
+        self.0.lock().slot.poll_body(cx)
+    }
+
+    /// Whether it takes a request now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.lock().slot.is_ready()
+    }
+
+    /// Nobody wants what comes on the connection any more.
+    pub(super) fn give_up(&self) {
+        self.0.lock().slot.give_up();
     }
 }
 

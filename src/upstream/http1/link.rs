@@ -12,7 +12,7 @@ use http_body::Body;
 use super::connection::Shared;
 use super::fault::{Fault, Unanswered};
 use super::message::Message;
-use super::slot::{Arrived, Slot, Taken};
+use super::slot::{Arrived, Taken};
 use crate::listener::BoxError;
 use crate::upstream::cap::Place;
 use crate::upstream::connect::Stream;
@@ -23,10 +23,7 @@ const LARGE: u64 = 16 * 1024;
 
 /// One connection, for one request after the other.
 #[derive(Debug)]
-pub(crate) struct Link<B> {
-    slot: Arc<Slot<B>>,
-    connection: Arc<Shared<B>>,
-}
+pub(crate) struct Link<B>(Arc<Shared<B>>);
 
 impl<B> Link<B>
 where
@@ -35,39 +32,40 @@ where
 {
     /// Begins to speak HTTP on a new connection.
     pub(crate) fn over(stream: Stream, place: Place) -> Self {
-        let slot = Slot::new();
-        let connection = Shared::new(stream, place, Arc::clone(&slot));
+        let connection = Shared::new(stream, place);
         tokio::spawn(Arc::clone(&connection).run());
-        Self { slot, connection }
+        Self(connection)
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(&self, request: Box<Message<B>>) -> Result<Arrived, Unanswered<B>> {
         let is_large = request.body.size_hint().lower() >= LARGE;
-        match self.slot.send(request)? {
-            Some(task) if is_large => self.connection.go_on(&task),
-            Some(task) => task.wake(),
-            // Its first turn is still to come.
-            None => {}
-        }
-        poll_fn(|cx| self.slot.poll_answer(cx)).await
+        let mut request = Some(request);
+        poll_fn(|cx| match request.take() {
+            Some(request) => {
+                self.0.send(request, is_large, cx)?;
+                Poll::Pending
+            }
+            None => self.0.poll_answer(cx),
+        })
+        .await
     }
 }
 
 impl<B> Link<B> {
     /// What comes next of the answer.
     pub(super) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Result<Taken, Fault>> {
-        self.slot.poll_body(cx)
+        self.0.poll_body(cx)
     }
 
     /// Whether it takes a request now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.slot.is_ready()
+        self.0.is_ready()
     }
 }
 
 impl<B> Drop for Link<B> {
     fn drop(&mut self) {
-        self.slot.give_up();
+        self.0.give_up();
     }
 }

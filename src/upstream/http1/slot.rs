@@ -1,4 +1,4 @@
-//! What a connection and whoever uses it hand each other.
+//! What a connection and whoever uses it hand each other. It lies in the connection, under its one lock.
 //!
 //! Both run on one thread, as tasks of their own: so everything that came in one turn of the events is judged first, and then
 //! written, which costs the kernel less than to do both for one request after the other (`link` says where it does not).
@@ -6,12 +6,10 @@
 //! whatever the reason, says so.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use parking_lot::Mutex;
 
 use super::answer::Head;
 use super::fault::{Fault, Unanswered};
@@ -19,18 +17,14 @@ use super::message::Message;
 use super::switched::Switched;
 
 #[derive(Debug)]
-pub(super) struct Slot<B>(Mutex<State<B>>);
-
-#[derive(Debug)]
-struct State<B> {
+pub(super) struct Slot<B> {
     standing: Standing,
     request: Option<Box<Message<B>>>,
-    answer: Option<Result<Answered, Unanswered<B>>>,
-    /// The request that was sent last has one, taken or not.
+    /// The request that was sent last has an answer, taken or not.
     is_answered: bool,
-    /// What has come of the answer's body and was not taken.
-    chunks: VecDeque<Bytes>,
-    trailers: Option<HeaderMap>,
+    /// It has none.
+    failure: Option<Unanswered<B>>,
+    delivery: Delivery,
     /// How the answer's body ended.
     end: Option<Result<(), Fault>>,
     /// Nobody waits any more.
@@ -89,7 +83,7 @@ pub(super) struct Orders<B> {
     pub(super) is_drained: bool,
 }
 
-/// What has come in one turn.
+/// What has come and was not taken.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
     pub(super) answered: Option<Answered>,
@@ -99,135 +93,128 @@ pub(super) struct Delivery {
     pub(super) over: Option<bool>,
 }
 
-impl Delivery {
-    pub(super) fn is_empty(&self) -> bool {
-        self.answered.is_none() && self.chunks.is_empty() && self.trailers.is_none() && self.over.is_none()
-    }
-}
-
 impl<B> Slot<B> {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+    pub(super) fn new() -> Self {
+        Self {
             standing: Standing::Ready,
             request: None,
-            answer: None,
             is_answered: false,
-            chunks: VecDeque::new(),
-            trailers: None,
+            failure: None,
+            delivery: Delivery::default(),
             end: None,
             is_given_up: false,
             connection: None,
             waiting: None,
-        })))
+        }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.0.lock().standing == Standing::Ready
+        self.standing == Standing::Ready
     }
 
-    /// Gives a request to the connection; given back where it takes none. Its task, which is to be woken.
-    pub(super) fn send(&self, request: Box<Message<B>>) -> Result<Option<Waker>, Unanswered<B>> {
-        let mut state = self.0.lock();
-        if state.standing != Standing::Ready {
+    /// Gives a request to the connection, whose task is to be woken; given back where it takes none. Whoever sends is woken
+    /// when there is an answer.
+    pub(super) fn send(&mut self, request: Box<Message<B>>, cx: &Context<'_>) -> Result<(), Unanswered<B>> {
+        if self.standing != Standing::Ready {
             return Err(Unanswered { fault: Fault::Ended, request: Some(request), unsent: true });
         }
-        state.standing = Standing::Busy;
-        state.request = Some(request);
-        (state.is_answered, state.end) = (false, None);
-        Ok(state.connection.clone())
+        self.standing = Standing::Busy;
+        self.request = Some(request);
+        (self.is_answered, self.end) = (false, None);
+        register(&mut self.waiting, cx);
+        Ok(())
+    }
+
+    /// The connection's task; `None` before its first turn.
+    pub(super) fn task(&self) -> Option<&Waker> {
+        self.connection.as_ref()
     }
 
     /// Waits for the answer to the request that was sent last.
-    pub(super) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Result<Arrived, Unanswered<B>>> {
-        let mut state = self.0.lock();
-        let Some(answer) = state.answer.take() else {
-            return state.wait(cx);
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arrived, Unanswered<B>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Err(failure));
+        }
+        let Some(answered) = self.delivery.answered.take() else {
+            return self.wait(cx);
         };
-        Poll::Ready(answer.map(|answered| {
-            let first = state.chunks.pop_front();
-            state.ask_for_more();
-            let is_over = state.is_over();
-            Arrived { answered, first, is_over, is_ready: state.standing == Standing::Ready }
-        }))
+        let first = self.delivery.chunks.pop_front();
+        self.ask_for_more();
+        let (is_over, is_ready) = (self.is_over(), self.is_ready());
+        Poll::Ready(Ok(Arrived { answered, first, is_over, is_ready }))
     }
 
     /// Waits for more of its body.
-    pub(super) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Result<Taken, Fault>> {
-        let mut state = self.0.lock();
-        let piece = match state.chunks.pop_front() {
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Taken, Fault>> {
+        let piece = match self.delivery.chunks.pop_front() {
             Some(chunk) => Some(Piece::Data(chunk)),
-            None => state.trailers.take().map(Piece::Trailers),
+            None => self.delivery.trailers.take().map(Piece::Trailers),
         };
         if piece.is_none() {
-            match state.end.take() {
-                None => return state.wait(cx),
+            match self.end.take() {
+                None => return self.wait(cx),
                 Some(Err(fault)) => return Poll::Ready(Err(fault)),
-                Some(Ok(())) => state.end = Some(Ok(())),
+                Some(Ok(())) => self.end = Some(Ok(())),
             }
         }
-        let is_over = state.is_over();
-        state.ask_for_more();
-        Poll::Ready(Ok(Taken { piece, is_over, is_ready: state.standing == Standing::Ready }))
+        let is_over = self.is_over();
+        self.ask_for_more();
+        Poll::Ready(Ok(Taken { piece, is_over, is_ready: self.is_ready() }))
     }
 
     /// Nobody wants what comes on the connection any more.
-    pub(super) fn give_up(&self) {
-        let mut state = self.0.lock();
-        state.is_given_up = true;
-        wake(state.connection.as_ref());
+    pub(super) fn give_up(&mut self) {
+        self.is_given_up = true;
+        wake(self.connection.as_ref());
     }
 
     /// What the connection is to do, which is woken when that changes. A request is taken where it `is_idle`.
-    pub(super) fn orders(&self, cx: &Context<'_>, is_idle: bool) -> Orders<B> {
-        let mut state = self.0.lock();
-        register(&mut state.connection, cx);
+    pub(super) fn orders(&mut self, cx: &Context<'_>, is_idle: bool) -> Orders<B> {
+        register(&mut self.connection, cx);
         Orders {
-            request: if is_idle { state.request.take() } else { None },
-            is_given_up: state.is_given_up,
-            is_drained: state.chunks.is_empty(),
+            request: if is_idle { self.request.take() } else { None },
+            is_given_up: self.is_given_up,
+            is_drained: self.delivery.chunks.is_empty(),
         }
     }
 
-    /// Hands over what has come.
-    pub(super) fn deliver(&self, delivery: &mut Delivery) {
-        let mut state = self.0.lock();
-        if let Some(answered) = delivery.answered.take() {
-            state.answer = Some(Ok(answered));
-            state.is_answered = true;
+    /// Where the connection puts what comes.
+    pub(super) fn delivery(&mut self) -> &mut Delivery {
+        &mut self.delivery
+    }
+
+    /// Whoever waits is told what has come, if anything has.
+    pub(super) fn tell(&mut self) {
+        let Delivery { answered, chunks, trailers, over } = &mut self.delivery;
+        self.is_answered |= answered.is_some();
+        let is_over = over.take().map(|goes_on| {
+            self.end = Some(Ok(()));
+            self.standing = if goes_on { Standing::Ready } else { Standing::Closed };
+        });
+        if answered.is_some() || !chunks.is_empty() || trailers.is_some() || is_over.is_some() {
+            self.answer_waiting();
         }
-        state.chunks.append(&mut delivery.chunks);
-        if let Some(trailers) = delivery.trailers.take() {
-            state.trailers = Some(trailers);
-        }
-        if let Some(goes_on) = delivery.over.take() {
-            state.end = Some(Ok(()));
-            state.standing = if goes_on { Standing::Ready } else { Standing::Closed };
-        }
-        state.answer_waiting();
     }
 
     /// The connection goes. Whoever waits on it is told why, and given back a request that it had not begun, or what is
     /// left whole of one that it had.
-    pub(super) fn close(&self, fault: Fault, begun: Option<Box<Message<B>>>) {
-        let mut state = self.0.lock();
-        let standing = std::mem::replace(&mut state.standing, Standing::Closed);
+    pub(super) fn close(&mut self, fault: Fault, begun: Option<Box<Message<B>>>) {
+        let standing = std::mem::replace(&mut self.standing, Standing::Closed);
         if standing != Standing::Busy {
             return;
         }
-        if state.is_answered {
-            state.end = Some(Err(fault));
+        if self.is_answered {
+            self.end = Some(Err(fault));
         } else {
-            let (request, unsent) = match state.request.take() {
+            let (request, unsent) = match self.request.take() {
                 Some(request) => (Some(request), true),
                 None => (begun, false),
             };
-            state.answer = Some(Err(Unanswered { fault, request, unsent }));
+            self.failure = Some(Unanswered { fault, request, unsent });
         }
-        state.answer_waiting();
+        self.answer_waiting();
     }
-}
 
-impl<B> State<B> {
     /// Its waker is not kept: it would keep the memory of a task that may have ended.
     fn answer_waiting(&mut self) {
         if let Some(waiting) = self.waiting.take() {
@@ -242,14 +229,15 @@ impl<B> State<B> {
 
     /// The connection reads on once all was taken.
     fn ask_for_more(&self) {
-        if self.end.is_none() && self.chunks.is_empty() {
+        if self.end.is_none() && self.delivery.chunks.is_empty() {
             wake(self.connection.as_ref());
         }
     }
 
     /// Whether nothing more is to be taken.
     fn is_over(&self) -> bool {
-        self.chunks.is_empty() && self.trailers.is_none() && matches!(self.end, Some(Ok(())))
+        let Delivery { chunks, trailers, .. } = &self.delivery;
+        chunks.is_empty() && trailers.is_none() && matches!(self.end, Some(Ok(())))
     }
 }
 
