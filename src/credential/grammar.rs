@@ -42,12 +42,16 @@ impl<'h> Line<'h> {
 /// Finds the only line of a header that may have several names.
 #[must_use]
 pub fn one_line<'h>(headers: &'h HeaderMap, names: &[HeaderName]) -> Line<'h> {
-    let mut lines = names.iter().flat_map(|name| headers.get_all(name));
-    match (lines.next(), lines.next()) {
-        (None, _) => Line::None,
-        (Some(value), None) => Line::One(trim_ows(value.as_bytes())),
-        (Some(_), Some(_)) => Line::Many,
+    let mut found = Line::None;
+    for name in names {
+        for value in headers.get_all(name) {
+            if found != Line::None {
+                return Line::Many;
+            }
+            found = Line::One(trim_ows(value.as_bytes()));
+        }
     }
+    found
 }
 
 /// Removes the optional whitespace (space and tab) that may surround a value.

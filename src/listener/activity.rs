@@ -201,8 +201,8 @@ impl Activity {
 
     /// A handler is about to be called.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.in_flight.fetch_add(1, Relaxed);
-        self.begun.fetch_add(1, Relaxed);
+        change(&self.in_flight, |requests| requests.saturating_add(1));
+        change(&self.begun, |requests| requests.saturating_add(1));
         self.head.store(false, Relaxed);
         InFlight(Arc::clone(self))
     }
@@ -235,11 +235,18 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+        if change(&self.0.in_flight, |requests| requests.saturating_sub(1)) == 0 {
             self.0.watched.store(false, Relaxed);
             self.0.note_progress();
         }
     }
+}
+
+/// Changes a number and says what it is now. Not in one step, which costs more: there is one thread.
+fn change(number: &AtomicU32, by: impl FnOnce(u32) -> u32) -> u32 {
+    let changed = by(number.load(Relaxed));
+    number.store(changed, Relaxed);
+    changed
 }
 
 pin_project_lite::pin_project! {

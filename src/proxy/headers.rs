@@ -10,6 +10,8 @@ use http::header::{
 };
 use smallvec::SmallVec;
 
+use crate::credential::api_key;
+
 /// Names that only we or proxies before us may set, or that carry a credential, with `-` for every separator. The
 /// last three are for applications that take a path or a proxy from a header: what was judged is what they get.
 const RESERVED: [&str; 12] = [
@@ -85,7 +87,8 @@ fn strip(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
     let mut going: SmallVec<[HeaderName; 8]> = SmallVec::new();
     for name in headers.keys() {
         if is_hop_by_hop(name.as_str()) || doomed(name.as_str()) {
-            going.push(name.clone());
+            // A copy of the client's own would be allocated, and nearly every request has this one.
+            going.push(if *name == api_key::HEADER { api_key::HEADER } else { name.clone() });
         }
     }
     if going.contains(&CONNECTION) {

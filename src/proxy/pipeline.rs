@@ -88,7 +88,7 @@ impl Handler for Proxy {
         let asks_to_switch = request.extensions().get::<OnUpgrade>().is_some();
         // Its own reference: a guard over an await would keep one of the few places that make loading cheap.
         let settings = self.shared.settings.load_full();
-        let mut decision = Decision::new(id.clone(), peer.address);
+        let mut decision = Decision::new(id, peer.address);
         decision.mark = request.extensions().get::<Mark>().cloned();
         let conduct = self.conduct(request, (peer, waiting), begun, &settings, &id, &mut decision);
         let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
@@ -108,7 +108,7 @@ impl Handler for Proxy {
         // A connection that does switch goes on.
         ends &= response.status() != StatusCode::SWITCHING_PROTOCOLS;
         end_connection(&mut response, version, ends);
-        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header().clone());
+        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id.header());
         let ended = self.shared.clock.monotonic();
         let elapsed = ended.saturating_duration_since(begun.monotonic);
         self.shared.decisions.record(&decision, &settings.meters, response.status(), begun.wall, elapsed);
@@ -301,7 +301,7 @@ fn outbound(
         host,
         client,
         tls: peer.tls.clone(),
-        request_id: id.clone(),
+        request_id: *id,
         is_websocket: false,
         takes_trailers: false,
         body,

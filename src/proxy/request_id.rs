@@ -4,17 +4,17 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use http::HeaderValue;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::clock::UnixMillis;
 
-/// The id, with its text rendered once.
-#[derive(Debug, Clone)]
+/// The id, with its text rendered once. It is copied: to share its text would cost more.
+#[derive(Debug, Clone, Copy)]
 pub struct RequestId {
     uuid: Uuid,
-    header: HeaderValue,
+    text: [u8; Hyphenated::LENGTH],
 }
 
 impl RequestId {
@@ -29,19 +29,22 @@ impl RequestId {
         }
         let millis = u64::try_from(now.0).unwrap_or(0);
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid();
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let mut text = [0; Hyphenated::LENGTH];
         uuid.hyphenated().encode_lower(&mut text);
-        // Shared from the start: bytes that are copied first are allocated again when they are first cloned.
-        let header = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
-        // Hexadecimal digits and hyphens are always a header value.
-        let header = header.unwrap_or_else(|_| HeaderValue::from_static("invalid"));
-        Self { uuid, header }
+        Self { uuid, text }
+    }
+
+    /// The id as text: hexadecimal digits and hyphens.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
     }
 
     /// The id as a header value.
     #[must_use]
-    pub fn header(&self) -> &HeaderValue {
-        &self.header
+    pub fn header(&self) -> HeaderValue {
+        // Such a text is always one.
+        HeaderValue::from_bytes(&self.text).unwrap_or(HeaderValue::from_static("invalid"))
     }
 
     /// The id itself.

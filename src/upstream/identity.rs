@@ -48,6 +48,8 @@ pub(super) trait Fields {
 pub(super) enum Text<'a> {
     Static(&'static str),
     Value(&'a HeaderValue),
+    /// Known to be a value, as parts that stand together.
+    Parts(&'a [&'a [u8]]),
     /// Left out where it cannot be a value.
     Bytes(&'a [u8]),
 }
@@ -57,6 +59,7 @@ impl Fields for HeaderMap {
         let value = match value {
             Text::Static(text) => HeaderValue::from_static(text),
             Text::Value(value) => value.clone(),
+            Text::Parts(parts) => return self.set(name, Text::Bytes(&parts.concat())),
             Text::Bytes(bytes) => match HeaderValue::from_bytes(bytes) {
                 Ok(value) => value,
                 Err(_) => return,
@@ -73,21 +76,22 @@ impl Fields for HeaderMap {
 impl Fields for Lines {
     fn set(&mut self, name: HeaderName, value: Text<'_>) {
         match value {
-            Text::Static(text) => self.add(&name, text.as_bytes()),
-            Text::Value(value) => self.add(&name, value.as_bytes()),
+            Text::Static(text) => self.add(&name, &[text.as_bytes()]),
+            Text::Value(value) => self.add(&name, &[value.as_bytes()]),
+            Text::Parts(parts) => self.add(&name, parts),
             Text::Bytes(bytes) if bytes.iter().any(u8::is_ascii_control) => {}
-            Text::Bytes(bytes) => self.add(&name, bytes),
+            Text::Bytes(bytes) => self.add(&name, &[bytes]),
         }
     }
 
     fn append(&mut self, name: HeaderName, value: &HeaderValue) {
-        self.add(&name, value.as_bytes());
+        self.add(&name, &[value.as_bytes()]);
     }
 }
 
 /// Sets the `Countersign-*` headers.
 pub(super) fn set(fields: &mut impl Fields, admitted: &Admitted, id: &RequestId) {
-    fields.set(REQUEST_ID, Text::Value(id.header()));
+    fields.set(REQUEST_ID, Text::Parts(&[id.as_bytes()]));
     let Some(credentials) = admitted.credentials() else {
         fields.set(VERIFIED, Text::Static("none"));
         fields.set(BODY_BOUND, Text::Static("false"));
@@ -116,7 +120,7 @@ fn set_one(fields: &mut impl Fields, authentic: &Authentic, id: &RequestId) {
                 fields.set(WORKSPACE_ID, Text::Value(workspace));
             }
             fields.set(INTEGRATION, Text::Value(&entry.name_header));
-            fields.set(DELIVERY_ID, Text::Value(id.header()));
+            fields.set(DELIVERY_ID, Text::Parts(&[id.as_bytes()]));
         }
     }
 }
@@ -151,7 +155,7 @@ fn set_several(fields: &mut impl Fields, credentials: &AuthenticSet, id: &Reques
     }
     if let Some(integration) = integration {
         fields.set(INTEGRATION, Text::Value(integration));
-        fields.set(DELIVERY_ID, Text::Value(id.header()));
+        fields.set(DELIVERY_ID, Text::Parts(&[id.as_bytes()]));
     }
 }
 
@@ -169,9 +173,9 @@ pub(super) fn set_hop(fields: &mut impl Fields, client: &Client, host: &HeaderVa
     let host = client.host().unwrap_or(host);
     let address = client.address().ip().map(|ip| (ip, address_text(ip)));
     let node = address.as_ref().map(|(ip, text)| (*ip, text.as_slice()));
-    fields.set(FORWARDED, Text::Bytes(&forwarded_value(client, node, host)));
+    set_forwarded(fields, client, node, host);
     if let Some((_, text)) = node {
-        fields.set(FORWARDED_FOR, Text::Bytes(text));
+        fields.set(FORWARDED_FOR, Text::Parts(&[text]));
     }
     fields.set(FORWARDED_PROTO, Text::Static(client.proto().name()));
     fields.set(FORWARDED_HOST, Text::Value(host));
@@ -180,11 +184,12 @@ pub(super) fn set_hop(fields: &mut impl Fields, client: &Client, host: &HeaderVa
 /// `for=192.0.2.7;host="app.example:8080";proto=http` (RFC 7239 §4). An IPv6 address stands in brackets and quotes
 /// (§6), and a host in quotes, for it may have a port. It has been checked: there is nothing to escape in it. Without
 /// an address it is `for=unknown` (§6.2).
-fn forwarded_value(
+fn set_forwarded(
+    fields: &mut impl Fields,
     client: &Client,
     node: Option<(IpAddr, &[u8])>,
     host: &HeaderValue,
-) -> SmallVec<[u8; 128]> {
+) {
     let (before, address, after): (&[u8], &[u8], &[u8]) = match node {
         Some((IpAddr::V4(_), address)) => (b"for=", address, b";host=\""),
         Some((IpAddr::V6(_), address)) => (b"for=\"[", address, b"]\";host=\""),
@@ -194,11 +199,7 @@ fn forwarded_value(
         Proto::Http => b"\";proto=http",
         Proto::Https => b"\";proto=https",
     };
-    let mut text: SmallVec<[u8; 128]> = SmallVec::new();
-    for part in [before, address, after, host.as_bytes(), proto] {
-        text.extend_from_slice(part);
-    }
-    text
+    fields.set(FORWARDED, Text::Parts(&[before, address, after, host.as_bytes(), proto]));
 }
 
 /// An address as text. IPv4 is written by hand: this is on every request's way, and the formatter would be a

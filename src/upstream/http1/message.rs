@@ -47,18 +47,21 @@ impl Lines {
         Self(head)
     }
 
-    /// Adds a field.
-    pub fn add(&mut self, name: &HeaderName, value: &[u8]) {
-        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+    /// Adds a field, whose value is these parts together.
+    pub fn add(&mut self, name: &HeaderName, value: &[&[u8]]) {
+        self.0.extend_from_slice(name.as_str().as_bytes());
+        self.0.extend_from_slice(b": ");
+        for part in value {
             self.0.extend_from_slice(part);
         }
+        self.0.extend_from_slice(b"\r\n");
     }
 
     /// Adds what is left of a client's fields, but for those in `except`.
     pub fn add_all(&mut self, headers: &HeaderMap<HeaderValue>, except: &[HeaderName]) {
         for (name, value) in headers {
             if !except.contains(name) {
-                self.add(name, value.as_bytes());
+                self.add(name, &[value.as_bytes()]);
             }
         }
     }
@@ -72,7 +75,7 @@ impl Lines {
         let framing = match body.size_hint().exact() {
             Some(length) => {
                 if length > 0 || has_length {
-                    self.add(&CONTENT_LENGTH, length.to_string().as_bytes());
+                    self.add(&CONTENT_LENGTH, &[length.to_string().as_bytes()]);
                 }
                 Sent::Length(length)
             }
