@@ -198,7 +198,8 @@ pub(super) async fn converse<S: Transport, H: Handler>(
         let served = Arc::clone(&served);
         async move {
             let (handler, peer) = &*served;
-            let mut response = handler.handle(request, peer, Waiting::on(in_flight.activity())).await;
+            let (mut head, body) = request.into_parts();
+            let mut response = handler.handle(&mut head, body, peer, Waiting::on(in_flight.activity())).await;
             if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
                 in_flight.activity().hand_over(takeover);
             } else if last {

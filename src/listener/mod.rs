@@ -32,8 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http::Response;
+use http::request::Parts;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -69,7 +69,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// What it answers with.
     type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
 
-    /// Answers one request of `peer`. Dropped when the client of an HTTP/2 stream resets it, and when the
+    /// Answers one request of `peer`: its head, which is too large to be passed on and of which the handler takes what it wants, and its body. Dropped when the client of an HTTP/2 stream resets it, and when the
     /// connection ends. A client of HTTP/1.1 that leaves is noticed once the answer is slow ([`Waiting::is_long`]); one
     /// that only sends no more, as it says right after its request, gets its answer. An answer with a
     /// [`Takeover`] is the last of its connection. A panic closes the connection (HTTP/2: resets the stream)
@@ -77,7 +77,8 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// only the handler can say so in the head (`Connection: close`).
     fn handle(
         &self,
-        request: Request<Incoming>,
+        head: &mut Parts,
+        body: Incoming,
         peer: &Peer,
         waiting: Waiting<'_>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;

@@ -6,7 +6,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
+use http::request::Parts as Head;
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -50,7 +51,7 @@ struct Slow(mpsc::Sender<Answer>);
 impl Handler for Slow {
     type Body = Parts;
 
-    async fn handle(&self, _: Request<Incoming>, _: &Peer, waiting: Waiting<'_>) -> Response<Parts> {
+    async fn handle(&self, _: &mut Head, _: Incoming, _: &Peer, waiting: Waiting<'_>) -> Response<Parts> {
         waiting.is_long();
         let (answer, answered) = oneshot::channel();
         self.0.send(answer).await.unwrap();
@@ -176,8 +177,8 @@ struct Reads;
 impl Handler for Reads {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: &Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
-        let body = request.into_body().collect().await.unwrap().to_bytes();
+    async fn handle(&self, _: &mut Head, body: Incoming, _: &Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
+        let body = body.collect().await.unwrap().to_bytes();
         Response::new(Full::from(body.len().to_string()))
     }
 }
@@ -205,12 +206,13 @@ impl Handler for Counts {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        _: &mut Head,
+        mut body: Incoming,
         _: &Peer,
         waiting: Waiting<'_>,
     ) -> Response<Full<Bytes>> {
         waiting.is_long();
-        let (mut body, mut pieces) = (request.into_body(), 0);
+        let mut pieces = 0;
         while let Some(frame) = body.frame().await {
             pieces += usize::from(frame.unwrap().is_data());
         }

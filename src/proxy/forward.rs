@@ -18,7 +18,10 @@ use super::{headers, tunnel};
 use crate::guard::Admitted;
 use crate::guard::tenure::Tenure;
 use crate::listener::{Takeover, Waiting};
-use crate::upstream::{Outbound, ResponseBody, UpstreamError};
+use crate::proxy::body::ForwardBody;
+use crate::upstream::{self, Outbound, UpstreamError};
+
+type UpstreamAnswer = upstream::Answer<ForwardBody>;
 
 /// How long streams go unseen.
 #[derive(Debug, Clone, Copy)]
@@ -32,14 +35,14 @@ pub struct StreamLimits {
 impl Proxy {
     /// Sends a request up. What goes up is written before anything waits, so that nothing large is kept or moved while it
     /// does.
-    pub(super) fn send_up(
-        &self,
+    pub(super) fn send_up<'u>(
+        &'u self,
         admitted: Admitted,
-        mut outbound: Outbound,
+        outbound: &mut Outbound<'_>,
         settings: &Settings,
-        waiting: Waiting<'_>,
+        waiting: Waiting<'u>,
         opening: Option<&Opening>,
-    ) -> impl Future<Output = Result<(Response<ResponseBody>, Admitted), UpstreamError>> {
+    ) -> impl Future<Output = Result<(UpstreamAnswer, Admitted), UpstreamError>> + use<'u> {
         if opening.is_some() {
             websocket::set(&mut outbound.headers);
             outbound.is_websocket = true;
@@ -48,20 +51,25 @@ impl Proxy {
     }
 
     /// Brings back what came of it, as soon as its head is there.
+    #[inline]
     pub(super) fn bring_back(
         &self,
-        forwarded: Result<(Response<ResponseBody>, Admitted), UpstreamError>,
+        forwarded: Result<(UpstreamAnswer, Admitted), UpstreamError>,
         settings: &Settings,
         opening: Option<Opening>,
     ) -> Result<Response<AnswerBody>, Rejection> {
-        let (mut response, admitted) = forwarded.map_err(|error| self.as_leaving(error))?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let (mut answer, admitted) = forwarded.map_err(|error| self.as_leaving(error))?;
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             let oversight = self.oversight(admitted, settings);
-            return switched(response, opening, oversight, settings.streams.websocket_idle);
+            return switched(answer, opening, oversight, settings.streams.websocket_idle);
         }
-        headers::strip_response(response.headers_mut());
-        let oversight = if response.body().is_whole() { None } else { self.oversight(admitted, settings) };
-        Ok(response.map(|body| AnswerBody::upstream(body, oversight)))
+        let oversight = if answer.body.is_whole() { None } else { self.oversight(admitted, settings) };
+        headers::strip_response(&mut answer.headers);
+        // Of this hop's version, not of the one behind us (RFC 9110 §2.5).
+        let mut response = Response::new(AnswerBody::upstream(answer.body, oversight));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Ok(response)
     }
 
     fn oversight(&self, admitted: Admitted, settings: &Settings) -> Option<Oversight> {
@@ -80,20 +88,22 @@ impl Proxy {
 
 /// The application speaks another protocol from here on: the one that was asked for, or what follows is nobody's.
 fn switched(
-    mut response: Response<ResponseBody>,
+    mut answer: UpstreamAnswer,
     opening: Option<Opening>,
     oversight: Option<Oversight>,
     idle: Duration,
 ) -> Result<Response<AnswerBody>, Rejection> {
-    let agreed = opening.filter(|opening| opening.accept.is_given_by(response.status(), response.headers()));
-    let application = response.body_mut().take_switched();
+    let agreed = opening.filter(|opening| opening.accept.is_given_by(answer.status, &answer.headers));
+    let application = answer.body.take_switched();
     let (Some(Opening { client, .. }), Some(application)) = (agreed, application) else {
         tracing::warn!("the upstream switched protocols to something that nobody asked for");
         return Err(UpstreamError::Broken.into());
     };
-    headers::strip_response(response.headers_mut());
-    websocket::set(response.headers_mut());
-    let mut answer = response.map(|_none| AnswerBody::Own(None));
-    Takeover::new(tunnel::run(client, application, oversight, idle)).attach(&mut answer);
-    Ok(answer)
+    headers::strip_response(&mut answer.headers);
+    websocket::set(&mut answer.headers);
+    let mut response = Response::new(AnswerBody::Own(None));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    Takeover::new(tunnel::run(client, application, oversight, idle)).attach(&mut response);
+    Ok(response)
 }

@@ -5,19 +5,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// The future panicked; the panic hook has logged where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Panicked;
-
-/// Runs a future and turns its panic into an error. The future is not polled again afterwards, so whatever
-/// state it broke is only dropped. Pinned by the caller: taken by value it would be copied, and it is large.
+/// Runs a future; where it panics, `otherwise` comes of it, and the panic hook has logged where. The future is not polled
+/// again afterwards, so whatever state it broke is only dropped. Pinned by the caller: taken by value it would be copied,
+/// and it is large.
 pub(super) fn caught<T>(
     mut future: Pin<&mut impl Future<Output = T>>,
-) -> impl Future<Output = Result<T, Panicked>> {
-    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-        Err(_panic) => Poll::Ready(Err(Panicked)),
+    mut otherwise: impl FnMut() -> T,
+) -> impl Future<Output = T> {
+    std::future::poll_fn(move |cx| {
+        // Not returned through `catch_unwind`, which would copy it on its way.
+        let mut polled = Poll::Pending;
+        match catch_unwind(AssertUnwindSafe(|| polled = future.as_mut().poll(cx))) {
+            Ok(()) => polled,
+            Err(_panic) => Poll::Ready(otherwise()),
+        }
     })
 }
 
@@ -25,15 +26,16 @@ pub(super) fn caught<T>(
 mod tests {
     use std::pin::pin;
 
-    use super::{Panicked, caught};
+    use super::caught;
 
     #[tokio::test]
     async fn a_panic_becomes_an_error() {
-        assert_eq!(caught(pin!(async { 7 })).await, Ok(7));
+        assert_eq!(caught(pin!(async { 7 }), || 0).await, 7);
         let panics = async |really: bool| {
             tokio::task::yield_now().await;
             assert!(!really, "on purpose");
+            7
         };
-        assert_eq!(caught(pin!(panics(true))).await, Err(Panicked));
+        assert_eq!(caught(pin!(panics(true)), || 0).await, 0);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CONNECTION};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use smallvec::SmallVec;
@@ -40,8 +40,8 @@ use crate::readiness::Readiness;
 use crate::store::capture::Captures;
 use crate::telemetry::decision::{Decision, Decisions};
 use crate::upstream::{Outbound, Upstream};
+use crate::verify::Facts;
 use crate::verify::handshake::Answer;
-use crate::verify::{AuthenticSet, Facts};
 
 /// What every runtime shares.
 pub struct Shared {
@@ -78,23 +78,25 @@ impl Handler for Proxy {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        head: &mut Parts,
+        body: Incoming,
         peer: &Peer,
         waiting: Waiting<'_>,
     ) -> Response<AnswerBody> {
         let begun = self.shared.clock.moment();
         let id = RequestId::new(begun.wall);
-        let version = request.version();
-        let asks_to_switch = request.extensions().get::<OnUpgrade>().is_some();
+        let version = head.version;
+        let asks_to_switch = head.extensions.get::<OnUpgrade>().is_some();
         // Its own reference: a guard over an await would keep one of the few places that make loading cheap.
         let settings = self.shared.settings.load_full();
         let mut decision = Decision::new(id, peer.address);
-        decision.mark = request.extensions().get::<Mark>().cloned();
-        let conduct = self.conduct(request, (peer, waiting), begun, &settings, &id, &mut decision);
-        let outcome = super::panics::caught(pin!(conduct)).await.unwrap_or_else(|_panicked| {
+        decision.mark = head.extensions.get::<Mark>().cloned();
+        let conduct = self.conduct((head, body), (peer, waiting), begun, &settings, &id, &mut decision);
+        let panicked = || {
             self.shared.decisions.record_panic();
             Err(Rejection::Internal)
-        });
+        };
+        let outcome = super::panics::caught(pin!(conduct), panicked).await;
         // While draining the port is about to close: the client should send nothing more on this connection.
         let mut ends = self.shared.readiness.is_draining();
         let mut response = outcome.unwrap_or_else(|rejection| {
@@ -133,25 +135,24 @@ impl Proxy {
     /// Route → candidates → credential → verify → admit → forward; a handshake ends on the way, answered.
     async fn conduct(
         &self,
-        request: Request<Incoming>,
+        (parts, incoming): (&mut Parts, Incoming),
         (peer, waiting): (&Peer, Waiting<'_>),
         begun: Moment,
         settings: &Settings,
         id: &RequestId,
         decision: &mut Decision,
     ) -> Result<Response<AnswerBody>, Rejection> {
-        let (mut parts, incoming) = request.into_parts();
         decision.body_pending = !http_body::Body::is_end_stream(&incoming);
-        settings.head_limits.check(&parts)?;
+        settings.head_limits.check(parts)?;
         let client = settings.trusted_proxies.client(peer.address, spoken(peer), &parts.headers)?;
         decision.client = client.address();
-        let head = head::check(&parts)?;
+        let head = head::check(parts)?;
         if self.shared.via.has_seen(&parts.headers) {
             return Err(Rejection::Loop);
         }
         let path = Path::parse(parts.uri.path(), settings.routes.takes_raw())?;
-        let url = url(settings, &parts);
-        let facts = facts(&parts, url.as_deref(), client.address(), begun);
+        let url = url(settings, parts);
+        let facts = facts(parts, url.as_deref(), client.address(), begun);
         let keys = self.shared.keys.at(begun);
         let matched = settings.routes.find(&parts.method, &path);
         if let Some(passed_over) = matched.passed_over {
@@ -161,14 +162,16 @@ impl Proxy {
             }
         }
         let (route, integration) = decided(matched.found, decision)?;
-        let asked = websocket::asked(route, &parts, decision.body_pending)?;
+        let asked = websocket::asked(route, parts, decision.body_pending)?;
 
         let limits = settings.body_limits.at_most(route.max_body);
-        let (admitted, body, credential_headers) = match Admitted::by_policy(route) {
+        let mut body;
+        let admitted = match Admitted::by_policy(route) {
             Some(admitted) => {
                 body::check_declared(&parts.headers, limits.max)?;
                 decision.admit(&admitted, begun.wall);
-                (admitted, forwardable(incoming, limits), SmallVec::new())
+                body = forwardable(incoming, limits);
+                admitted
             }
             None => {
                 let judged = judge(keys, route, integration, &facts, decision);
@@ -180,20 +183,21 @@ impl Proxy {
                     }
                 };
                 body::check_declared(&parts.headers, judged.max_body(route, limits.max))?;
-                let (body, keys) = if judged.awaits_body() {
-                    let body = pin!(self.read(&mut judged, incoming, route, limits, decision)).await?;
+                let keys = if judged.awaits_body() {
+                    let read = pin!(self.read(&mut judged, incoming, route, limits, decision)).await?;
+                    body = ForwardBody::Buffered(read);
                     // Time has passed while the body was read: revocation is judged by now.
-                    (ForwardBody::Buffered(body), self.shared.keys.at(self.shared.clock.moment()))
+                    self.shared.keys.at(self.shared.clock.moment())
                 } else {
-                    (forwardable(incoming, limits), keys)
+                    body = forwardable(incoming, limits);
+                    keys
                 };
                 let credentials = noting::verdict(&self.shared, judged.finish(&body), &facts, decision)?;
-                let doomed = credential_headers(&credentials, route, &parts.headers);
                 let admitted = guard::admit(credentials, route, keys)?;
                 noting::admitted(&self.shared, &admitted, begun, decision);
                 match handshake::settle(admitted, &facts, &body)? {
                     Settled::Handshake(answer) => return Ok(answered(answer, decision)),
-                    Settled::Event(admitted) => (admitted, body, doomed),
+                    Settled::Event(admitted) => admitted,
                 }
             }
         };
@@ -202,12 +206,12 @@ impl Proxy {
             decision.answer("OPTIONS that may go no further");
             return Ok(answer);
         }
-        let via = self.shared.via.value(parts.version);
-        let opening = asked.and_then(|accept| accept.open(&mut parts));
-        let trailers = self.upstream.may_send_trailers() && headers::asks_for_trailers(&parts.headers);
-        let mut outbound = outbound(parts, head.host, &credential_headers, body, (client, peer, via), id);
-        outbound.takes_trailers = trailers;
-        let forwarded = pin!(self.send_up(admitted, outbound, settings, waiting, opening.as_ref())).await;
+        let opening = asked.and_then(|accept| accept.open(parts));
+        let going = {
+            let mut outbound = self.outbound(parts, &admitted, &head.host, &mut body, (&client, peer), id);
+            self.send_up(admitted, &mut outbound, settings, waiting, opening.as_ref())
+        };
+        let forwarded = pin!(going).await;
         self.bring_back(forwarded, settings, opening)
     }
 }
@@ -257,6 +261,41 @@ impl Proxy {
         decision.body_pending = false;
         Ok(body)
     }
+
+    /// What goes up: the request without its credentials. It is taken out of `parts`.
+    fn outbound<'a>(
+        &'a self,
+        parts: &mut Parts,
+        admitted: &Admitted,
+        host: &'a HeaderValue,
+        body: &'a mut ForwardBody,
+        (client, peer): (&'a Client, &'a Peer),
+        id: &'a RequestId,
+    ) -> Outbound<'a> {
+        let takes_trailers = self.upstream.may_send_trailers() && headers::asks_for_trailers(&parts.headers);
+        let doomed = credential_headers(admitted, &parts.headers);
+        headers::strip_request(&mut parts.headers, &doomed);
+        if parts.version == Version::HTTP_2 {
+            headers::join_cookies(&mut parts.headers);
+        }
+        if parts.extensions.get::<Mark>().is_some() {
+            rehearsal::tell(&mut parts.headers);
+        }
+        let target = std::mem::take(&mut parts.uri).into_parts().path_and_query;
+        Outbound {
+            method: std::mem::take(&mut parts.method),
+            target: target.unwrap_or(PathAndQuery::from_static("/")),
+            via: self.shared.via.value(parts.version),
+            headers: std::mem::take(&mut parts.headers),
+            host,
+            client,
+            tls: peer.tls.as_deref(),
+            request_id: id,
+            is_websocket: false,
+            takes_trailers,
+            body,
+        }
+    }
 }
 
 /// What the head says, and when it came from where.
@@ -274,38 +313,6 @@ fn url(settings: &Settings, parts: &Parts) -> Option<String> {
 /// What the connection is.
 fn spoken(peer: &Peer) -> Proto {
     if peer.tls.is_some() { Proto::Https } else { Proto::Http }
-}
-
-/// What goes up: the request without its credentials.
-fn outbound(
-    parts: Parts,
-    host: HeaderValue,
-    credential_headers: &[HeaderName],
-    body: ForwardBody,
-    (client, peer, via): (Client, &Peer, HeaderValue),
-    id: &RequestId,
-) -> Outbound {
-    let mut header_map = parts.headers;
-    headers::strip_request(&mut header_map, credential_headers);
-    if parts.version == Version::HTTP_2 {
-        headers::join_cookies(&mut header_map);
-    }
-    if parts.extensions.get::<Mark>().is_some() {
-        rehearsal::tell(&mut header_map);
-    }
-    Outbound {
-        method: parts.method,
-        target: parts.uri.into_parts().path_and_query.unwrap_or(PathAndQuery::from_static("/")),
-        via,
-        headers: header_map,
-        host,
-        client,
-        tls: peer.tls.clone(),
-        request_id: *id,
-        is_websocket: false,
-        takes_trailers: false,
-        body,
-    }
 }
 
 /// The route that decides, with the integration that the path names.
@@ -357,16 +364,13 @@ fn forwardable(incoming: Incoming, limits: BodyLimits) -> ForwardBody {
 
 /// The headers that carried what was verified. Where the route reads bearer tokens, an API key in one takes its
 /// `Authorization` with it, even beside a signature that decided; any other is the application's own.
-fn credential_headers(
-    credentials: &AuthenticSet,
-    route: &Route,
-    received: &http::HeaderMap,
-) -> SmallVec<[HeaderName; 4]> {
+fn credential_headers(admitted: &Admitted, received: &http::HeaderMap) -> SmallVec<[HeaderName; 2]> {
     let mut names = SmallVec::new();
+    let Some(credentials) = admitted.credentials() else { return names };
     for authentic in credentials.iter() {
         names.extend(authentic.credential_headers().iter().cloned());
     }
-    if route.bearer && api_key::is_bearer(received) {
+    if admitted.route().bearer && api_key::is_bearer(received) {
         names.push(AUTHORIZATION);
     }
     names

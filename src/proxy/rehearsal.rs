@@ -87,7 +87,10 @@ async fn exchange(
         request.extensions_mut().insert(mark.clone());
         let proxy = proxy.clone();
         let peer = Peer { address: from.into(), tls: None };
-        async move { Ok::<_, Infallible>(proxy.handle(request, &peer, Waiting::within()).await) }
+        async move {
+            let (mut head, body) = request.into_parts();
+            Ok::<_, Infallible>(proxy.handle(&mut head, body, &peer, Waiting::within()).await)
+        }
     });
     let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(theirs), answer);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.ok()?;

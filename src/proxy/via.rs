@@ -31,13 +31,12 @@ impl Via {
 
     /// What is added to a request that was received so.
     #[must_use]
-    pub fn value(&self, version: Version) -> HeaderValue {
+    pub fn value(&self, version: Version) -> &HeaderValue {
         match version {
             Version::HTTP_2 => &self.http2,
             Version::HTTP_10 => &self.http10,
             _ => &self.http11,
         }
-        .clone()
     }
 
     /// Whether the request has passed through here.

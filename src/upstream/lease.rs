@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::body::PooledBody;
 use super::connect::ConnectError;
@@ -21,6 +22,7 @@ pub struct Lease<B: Send + 'static> {
     pub(super) link: Link<B>,
     /// Whether it was opened for this request.
     pub(super) fresh: bool,
+    pub(super) since: Instant,
 }
 
 /// An answer whose body may still be on its way.
@@ -55,6 +57,12 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    /// When the connection was there to be used.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Sends a request and waits for the answer's head, however long that takes. A pooled connection that proves closed
     /// is replaced where the request may be sent again. When this future or the answer's body is dropped early, the
     /// connection closes.
@@ -63,7 +71,7 @@ where
     ///
     /// When the request may have been seen and has no answer, or a new connection did not help.
     pub async fn send(self, request: Box<Message<B>>) -> Result<Answer<B>, SendError> {
-        let Self { pool, mut link, mut fresh } = self;
+        let Self { pool, mut link, mut fresh, .. } = self;
         let Unanswered { mut fault, request: mut again, mut unsent } = match link.send(request).await {
             Ok(arrived) => return Ok(Answer::of(arrived, pool, link)),
             Err(unanswered) => unanswered,
@@ -71,7 +79,7 @@ where
         // There is no third time on a new connection.
         while !fresh && let Some(request) = again {
             // What may have been seen goes to a connection that cannot be stale.
-            let kept = if unsent { pool.take_idle() } else { None };
+            let kept = if unsent { pool.take_idle(Instant::now()) } else { None };
             fresh = kept.is_none();
             link = match kept {
                 Some(next) => next,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
@@ -60,31 +60,31 @@ enum Way {
     Together(Multiplex, bool),
 }
 
-/// A request, stripped and ready.
+/// A request, stripped and ready. What goes up is taken out of it.
 #[derive(Debug)]
-pub struct Outbound {
+pub struct Outbound<'a> {
     /// As received.
     pub method: Method,
     /// Path and query as received.
     pub target: PathAndQuery,
     /// What is added to `Via`.
-    pub via: HeaderValue,
+    pub via: &'a HeaderValue,
     /// What is left of the client's headers.
     pub headers: HeaderMap,
     /// Host and port as received.
-    pub host: HeaderValue,
+    pub host: &'a HeaderValue,
     /// Where it came from.
-    pub client: Client,
+    pub client: &'a Client,
     /// What TLS said of the client, where there is TLS.
-    pub tls: Option<Arc<Secured>>,
+    pub tls: Option<&'a Secured>,
     /// The request's id.
-    pub request_id: RequestId,
+    pub request_id: &'a RequestId,
     /// Whether it asks to go on as a WebSocket, which the answer may then be.
     pub is_websocket: bool,
     /// Whether the client has said that it takes trailers; asked for only where [`Upstream::may_send_trailers`].
     pub takes_trailers: bool,
     /// The body, verified or streaming.
-    pub body: ForwardBody,
+    pub body: &'a mut ForwardBody,
 }
 
 /// Why there is no answer from the application.
@@ -162,13 +162,13 @@ impl Upstream {
     ///
     /// # Errors
     /// See [`UpstreamError`].
-    pub fn forward(
-        &self,
+    pub fn forward<'u>(
+        &'u self,
         admitted: Admitted,
-        outbound: Outbound,
+        outbound: &mut Outbound<'_>,
         response_timeout: Duration,
-        waiting: Waiting<'_>,
-    ) -> impl Future<Output = Result<(Response<ResponseBody>, Admitted), UpstreamError>> {
+        waiting: Waiting<'u>,
+    ) -> impl Future<Output = Result<(Answer<ForwardBody>, Admitted), UpstreamError>> + use<'u> {
         let limit = admitted.route().timeout.unwrap_or(response_timeout);
         let progress = outbound.body.progress();
         let may_switch = outbound.is_websocket;
@@ -178,27 +178,25 @@ impl Upstream {
                 .map(|request| Going::Together(multiplex, Box::new(request))),
         };
         async move {
-            let Answer { status, headers, body } = match going? {
+            let answer = match going? {
                 Going::Alone(pool, message) => {
                     let lease = pool.checkout().await.map_err(|error| unreached(&error))?;
+                    let begun = lease.since();
                     let answer = pin!(lease.send(message));
-                    let answer = pin!(within(limit, progress, waiting, answer)).await?;
-                    answer.map_err(|error| cause(&error))?
+                    let answer = within(begun, limit, progress, waiting, answer, cause);
+                    pin!(answer).await?
                 }
                 Going::Together(multiplex, request) => {
                     Box::pin(among_others(multiplex, *request, limit, progress, waiting)).await?
                 }
             };
+            let status = answer.status;
             if status.is_informational() && !(may_switch && status == 101) {
                 // 101 without our asking: what follows would not be HTTP (RFC 9110 §15.2.2).
                 tracing::warn!(status = status.as_u16(), "the upstream switched protocols unasked");
                 return Err(UpstreamError::Broken);
             }
-            // Of this hop's version, not of the one behind us (RFC 9110 §2.5).
-            let mut response = Response::new(body);
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            Ok((response, admitted))
+            Ok((answer, admitted))
         }
     }
 }
@@ -220,37 +218,37 @@ async fn among_others(
     let seat = multiplex.seat().await.map_err(|error| unreached(&error))?;
     let trust = Multiplex::trust(&seat);
     let answer = pin!(multiplex.send(seat, request));
-    match pin!(within(limit, progress, waiting, answer)).await {
-        Ok(answer) => answer.map_err(|fault| match fault {
-            multiplex::Fault::Connect(error) => unreached(&error),
-            multiplex::Fault::Body(fault) => UpstreamError::Body(fault),
-            multiplex::Fault::Exchange(error) => broken(&error),
-        }),
-        Err(late) => {
-            multiplex.doubt(&trust);
-            Err(late)
-        }
+    let cause = |fault: &multiplex::Fault| match fault {
+        multiplex::Fault::Connect(error) => unreached(error),
+        multiplex::Fault::Body(fault) => UpstreamError::Body(*fault),
+        multiplex::Fault::Exchange(error) => broken(error),
+    };
+    let answer = pin!(within(Instant::now(), limit, progress, waiting, answer, cause)).await;
+    if matches!(answer, Err(UpstreamError::Timeout)) {
+        multiplex.doubt(&trust);
     }
+    answer
 }
 
 /// Waits for an answer for `limit` after the request's last sign of movement: a body that streams through
 /// slowly is not the application's delay. A client that has to wait is looked after: it may give up.
-async fn within<T>(
+async fn within<T, E>(
+    begun: Instant,
     limit: Duration,
     progress: Option<Progress>,
     waiting: Waiting<'_>,
-    mut answer: Pin<&mut impl Future<Output = T>>,
+    mut answer: Pin<&mut impl Future<Output = Result<T, E>>>,
+    cause: impl FnOnce(&E) -> UpstreamError,
 ) -> Result<T, UpstreamError> {
-    let begun = Instant::now();
     let mut end = begun + limit;
     let slow = end.min(begun + SLOW);
     if let Ok(answer) = timeout_at(slow, answer.as_mut()).await {
-        return Ok(answer);
+        return answer.map_err(|error| cause(&error));
     }
     waiting.is_long();
     loop {
         match timeout_at(end, answer.as_mut()).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => return answer.map_err(|error| cause(&error)),
             Err(_elapsed) => {
                 let moved = progress.as_ref().map(|progress| progress.last() + limit);
                 end = moved.filter(|moved| *moved > end).ok_or(UpstreamError::Timeout)?;

@@ -97,9 +97,9 @@ impl<B: Send + 'static> Pool<B> {
         }
     }
 
-    pub(super) fn take_idle(&self) -> Option<Link<B>> {
+    pub(super) fn take_idle(&self, now: Instant) -> Option<Link<B>> {
         let mut idle = self.0.idle.lock();
-        self.purge(&mut idle, Instant::now());
+        self.purge(&mut idle, now);
         // One that has closed, or received bytes nobody asked for, is not ready.
         std::iter::from_fn(|| idle.pop()).map(|idle| idle.link).find(Link::is_ready)
     }
@@ -124,11 +124,12 @@ where
     ///
     /// When a new one was needed and the application did not take it in time.
     pub async fn checkout(&self) -> Result<Lease<B>, ConnectError> {
-        if let Some(link) = self.take_idle() {
-            return Ok(Lease { pool: self.clone(), link, fresh: false });
+        let now = Instant::now();
+        if let Some(link) = self.take_idle(now) {
+            return Ok(Lease { pool: self.clone(), link, fresh: false, since: now });
         }
         let link = self.open().await?;
-        Ok(Lease { pool: self.clone(), link, fresh: true })
+        Ok(Lease { pool: self.clone(), link, fresh: true, since: Instant::now() })
     }
 
     /// Boxed, so that connecting, which is rare and large, takes no room in what every request carries along.

@@ -15,43 +15,48 @@ use crate::guard::Admitted;
 use crate::proxy::body::ForwardBody;
 
 /// The request over HTTP/1.1.
-pub(super) fn message(admitted: &Admitted, outbound: Outbound) -> Box<Message<ForwardBody>> {
+pub(super) fn message(admitted: &Admitted, outbound: &mut Outbound<'_>) -> Box<Message<ForwardBody>> {
     let mut lines = Lines::begin(&outbound.method, outbound.target.as_str(), outbound.host.as_bytes());
     lines.add_all(&outbound.headers, &[HOST, CONTENT_LENGTH, TRANSFER_ENCODING]);
-    set_ours(&mut lines, admitted, &outbound);
+    set_ours(&mut lines, admitted, outbound);
     let has_length = outbound.headers.contains_key(CONTENT_LENGTH);
-    lines.end(&outbound.method, outbound.body, has_length)
+    let body = take_body(outbound);
+    lines.end(&outbound.method, body, has_length)
 }
 
 /// The request over HTTP/2. Refused is a host that HTTP/1.1 can name and a URI cannot.
 pub(super) fn request(
     admitted: &Admitted,
-    mut outbound: Outbound,
+    outbound: &mut Outbound<'_>,
     is_https: bool,
 ) -> Result<Request<ForwardBody>, UpstreamError> {
     let mut headers = std::mem::take(&mut outbound.headers);
     // Growing once costs less than growing twice, with every header moved each time.
     headers.reserve(identity::MOST);
-    set_ours(&mut headers, admitted, &outbound);
+    set_ours(&mut headers, admitted, outbound);
     headers.remove(HOST);
-    set_length(&mut headers, &outbound.body);
+    set_length(&mut headers, outbound.body);
     if outbound.takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    let mut request = Request::new(outbound.body);
-    *request.method_mut() = outbound.method;
-    *request.uri_mut() = absolute(is_https, &outbound.host, outbound.target)?;
+    let mut request = Request::new(take_body(outbound));
+    *request.method_mut() = std::mem::take(&mut outbound.method);
+    *request.uri_mut() = absolute(is_https, outbound.host, outbound.target.clone())?;
     *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
+fn take_body(outbound: &mut Outbound<'_>) -> ForwardBody {
+    std::mem::replace(outbound.body, ForwardBody::Empty)
+}
+
 /// What we say, whatever is spoken.
-fn set_ours(fields: &mut impl Fields, admitted: &Admitted, outbound: &Outbound) {
-    identity::set(fields, admitted, &outbound.request_id);
-    fields.append(VIA, &outbound.via);
-    identity::set_hop(fields, &outbound.client, &outbound.host);
-    if let Some(client) = outbound.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+fn set_ours(fields: &mut impl Fields, admitted: &Admitted, outbound: &Outbound<'_>) {
+    identity::set(fields, admitted, outbound.request_id);
+    fields.append(VIA, outbound.via);
+    identity::set_hop(fields, outbound.client, outbound.host);
+    if let Some(client) = outbound.tls.and_then(|tls| tls.client.as_ref()) {
         identity::set_client_certificate(fields, client);
     }
 }

@@ -18,6 +18,7 @@ use countersign::listener::Handler;
 use countersign::listener::{ListenerSettings, LiveTuning, Peer, Place, Waiting};
 use http::Request;
 use http::Response;
+use http::request::Parts;
 use http_body_util::BodyExt;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -50,12 +51,13 @@ impl Handler for Paths {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        head: &mut Parts,
+        body: Incoming,
         _peer: &Peer,
         _waiting: Waiting<'_>,
     ) -> Response<Full<Bytes>> {
         self.entered.add_permits(1);
-        let body = match request.uri().path() {
+        let body = match head.uri.path() {
             "/early" => {
                 return Response::builder().status(413).body(Full::from("too much")).unwrap();
             }
@@ -64,7 +66,7 @@ impl Handler for Paths {
                 self.gate.acquire().await.unwrap().forget();
                 String::from("slow")
             }
-            _ => match request.into_body().collect().await {
+            _ => match body.collect().await {
                 Ok(body) => format!("ok {}", body.to_bytes().len()),
                 Err(_) => String::from("cut"),
             },

@@ -8,7 +8,8 @@ use countersign::drain;
 use countersign::listener::{
     self, Connections, Handler, ListenerSettings, LiveTuning, Peer, Place, Socket, Waiting,
 };
-use http::{Request, Response};
+use http::Response;
+use http::request::Parts;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
@@ -257,9 +258,9 @@ struct Blocking {
 impl Handler for Blocking {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: &Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
+    async fn handle(&self, head: &mut Parts, _: Incoming, _: &Peer, _: Waiting<'_>) -> Response<Full<Bytes>> {
         self.entered.send(std::thread::current().id()).unwrap();
-        if request.uri().path() == "/block" {
+        if head.uri.path() == "/block" {
             let _end = self.gate.lock().unwrap().recv();
         }
         Response::new(Full::from("ok"))
