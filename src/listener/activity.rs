@@ -48,6 +48,8 @@ pub(crate) struct Activity {
     left: AtomicBool,
     /// A read filled its room: more is there, most likely.
     more: AtomicBool,
+    /// Milliseconds from `accepted` to when the handler is to be polled again at the latest; 0: whenever.
+    wake: AtomicU64,
     takeover: OnceLock<Takeover>,
 }
 
@@ -68,6 +70,7 @@ impl Activity {
             watched: AtomicBool::new(false),
             left: AtomicBool::new(false),
             more: AtomicBool::new(false),
+            wake: AtomicU64::new(0),
             takeover: OnceLock::new(),
         })
     }
@@ -181,6 +184,24 @@ impl Activity {
         more
     }
 
+    /// The handler of the one request in flight is to be polled again at `at`, if not before.
+    pub(super) fn wake_at(&self, at: Instant) {
+        // Not too soon, and never 0.
+        let millis = at.saturating_duration_since(self.accepted).as_nanos().div_ceil(1_000_000).max(1);
+        self.wake.store(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// When that is.
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        let millis = self.wake.load(Relaxed);
+        (millis > 0).then(|| self.accepted + Duration::from_millis(millis))
+    }
+
+    /// It is polled.
+    pub(super) fn woken(&self) {
+        self.wake.store(0, Relaxed);
+    }
+
     /// Since when output waits for the peer to read.
     pub(super) fn blocked_since(&self) -> Option<Instant> {
         let millis = self.blocked.load(Relaxed).checked_sub(1)?;
@@ -237,6 +258,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         if change(&self.0.in_flight, |requests| requests.saturating_sub(1)) == 0 {
             self.0.watched.store(false, Relaxed);
+            self.0.woken();
             self.0.note_progress();
         }
     }

@@ -199,7 +199,7 @@ pub(super) async fn converse<S: Transport, H: Handler>(
         async move {
             let (handler, peer) = &*served;
             let (mut head, body) = request.into_parts();
-            let mut response = handler.handle(&mut head, body, peer, Waiting::on(in_flight.activity())).await;
+            let mut response = handler.handle(&mut head, body, peer, Waiting::on(&in_flight, is_http1)).await;
             if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
                 in_flight.activity().hand_over(takeover);
             } else if last {

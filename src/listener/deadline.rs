@@ -77,8 +77,10 @@ impl<'a> Deadlines<'a> {
     /// Whether a deadline has passed. If not, the task is woken when one may have.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> bool {
         let due = self.due();
-        if due.is_some_and(|due| self.sleep.deadline() > due) {
-            self.reset(due);
+        let wakes_at = self.activity.wakes_at();
+        let next = earlier(due, wakes_at);
+        if next.is_some_and(|next| self.sleep.deadline() > next) {
+            self.reset(next);
         }
         loop {
             if !self.registered {
@@ -92,10 +94,18 @@ impl<'a> Deadlines<'a> {
                 return false;
             }
             // It may have fired for a deadline that has moved since.
-            if due.is_some_and(|due| Instant::now() >= due) {
+            let now = Instant::now();
+            if due.is_some_and(|due| now >= due) {
                 return true;
             }
-            self.reset(due);
+            if wakes_at.is_some_and(|wakes_at| now >= wakes_at) {
+                // Its handler may have been polled just before.
+                self.activity.woken();
+                cx.waker().wake_by_ref();
+                self.reset(due);
+            } else {
+                self.reset(next);
+            }
         }
     }
 
@@ -108,11 +118,7 @@ impl<'a> Deadlines<'a> {
     }
 
     fn due(&mut self) -> Option<Instant> {
-        let own = self.own_due();
-        match (own, self.drain_by) {
-            (Some(own), Some(drain)) => Some(own.min(drain)),
-            (own, drain) => own.or(drain),
-        }
+        earlier(self.own_due(), self.drain_by)
     }
 
     fn own_due(&mut self) -> Option<Instant> {
@@ -132,5 +138,12 @@ impl<'a> Deadlines<'a> {
         }
         self.head_since = None;
         Some(self.activity.last_progress() + self.settings.idle_timeout)
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -2,6 +2,7 @@
 //! a client that leaves, and one that has only said all that it has to say.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -90,6 +91,10 @@ async fn says(client: &mut DuplexStream, wanted: &[u8]) {
 /// The rest of an answer's head.
 async fn head(client: &mut DuplexStream) {
     says(client, OK).await;
+    rest_of_head(client).await;
+}
+
+async fn rest_of_head(client: &mut DuplexStream) {
     let mut last = [0; 4];
     while last != *b"\r\n\r\n" {
         last.rotate_left(1);
@@ -235,4 +240,44 @@ async fn a_body_that_takes_its_time_is_not_read_byte_by_byte() {
     let read = client.read(&mut answer).await.unwrap();
     let pieces: usize = str::from_utf8(&answer[read - 5..read]).unwrap().trim().parse().unwrap();
     assert!(pieces <= 2 * PIECES, "{pieces}");
+}
+
+/// Answers how long it was that nothing happened, asked in this many milliseconds.
+#[derive(Clone)]
+struct Waits(&'static [u32]);
+
+impl Handler for Waits {
+    type Body = Full<Bytes>;
+
+    async fn handle(
+        &self,
+        _: &mut Head,
+        _: Incoming,
+        _: &Peer,
+        waiting: Waiting<'_>,
+    ) -> Response<Full<Bytes>> {
+        let mut waited = String::new();
+        for millis in self.0 {
+            let begun = tokio::time::Instant::now();
+            assert!(waiting.until(begun + *millis * MS, pin!(pending::<()>())).await.is_none());
+            waited += &format!("{} ", begun.elapsed().as_millis());
+            assert_eq!(waiting.until(begun + 1000 * MS, pin!(async { 7 })).await, Some(7));
+            // Ready only when it was waited for: its own waker, not the timer.
+            assert!(waiting.until(begun + 1000 * MS, pin!(sleep(3 * MS))).await.is_some());
+        }
+        Response::new(Full::from(format!("{waited:>20}")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_waits_as_long_as_it_says_and_no_longer() {
+    let (mut client, stream) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(serve(stream, Waits(&[100, 30, 250, 1])));
+    // The timer was set for something else each time: for the head, for the request before.
+    for pause in [0, 10, 99, 300, 59_000] {
+        sleep(pause * MS).await;
+        client.write_all(GET).await.unwrap();
+        rest_of_head(&mut client).await;
+        says(&mut client, b"       100 30 250 1 ").await;
+    }
 }

@@ -242,7 +242,7 @@ async fn within<T, E>(
 ) -> Result<T, UpstreamError> {
     let mut end = begun + limit;
     let slow = end.min(begun + SLOW);
-    if let Ok(answer) = timeout_at(slow, answer.as_mut()).await {
+    if let Some(answer) = waiting.until(slow, answer.as_mut()).await {
         return answer.map_err(|error| cause(&error));
     }
     waiting.is_long();
