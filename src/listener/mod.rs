@@ -69,12 +69,12 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// What it answers with.
     type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
 
-    /// Answers one request of `peer`: its head, which is too large to be passed on and of which the handler takes what it wants, and its body. Dropped when the client of an HTTP/2 stream resets it, and when the
-    /// connection ends. A client of HTTP/1.1 that leaves is noticed once the answer is slow ([`Waiting::is_long`]); one
-    /// that only sends no more, as it says right after its request, gets its answer. An answer with a
-    /// [`Takeover`] is the last of its connection. A panic closes the connection (HTTP/2: resets the stream)
-    /// without an answer. An answer that leaves much of the body unread closes the connection after it;
-    /// only the handler can say so in the head (`Connection: close`).
+    /// Answers one request of `peer`, of whose head, which is too large to be passed on, the handler takes what it wants.
+    /// Dropped when the client of an HTTP/2 stream resets it, and when the connection ends. A client of HTTP/1.1 that leaves
+    /// is noticed once the answer is slow ([`Waiting::is_long`]); one that only sends no more, as it says right after its
+    /// request, gets its answer. An answer with a [`Takeover`] is the last of its connection. A panic closes the connection
+    /// (HTTP/2: resets the stream) without an answer. An answer that leaves much of the body unread closes the connection
+    /// after it; only the handler can say so in the head (`Connection: close`).
     fn handle(
         &self,
         head: &mut Parts,

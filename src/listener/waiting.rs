@@ -30,7 +30,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Waits for `future`, until `end` at most. `None`: it was not ready by then. Over HTTP/1 the connection's own timer
-    /// sees to it, which is set anyway: to set one for each request and to take it back costs a hundredth of the request.
+    /// sees to it, which is set anyway: to set one for each request and to take it back locks the runtime's timers twice.
     pub async fn until<T>(&self, end: Instant, mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let Some(activity) = self.activity.filter(|_| self.is_alone) else {
             return timeout_at(end, future).await.ok();
