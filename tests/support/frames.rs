@@ -156,8 +156,8 @@ impl Frames {
         }
         let preface: Vec<u8> = this.buffer.drain(..PREFACE.len()).collect();
         assert_eq!(preface, PREFACE);
-        this.write(&settings(more));
-        this.write(&frame(SETTINGS, ACK, 0, &[]));
+        // At once: whoever waits for the one has then heard the other, too.
+        this.write(&[settings(more), frame(SETTINGS, ACK, 0, &[])].concat());
         this
     }
 
