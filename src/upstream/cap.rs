@@ -74,7 +74,7 @@ impl Cap {
     pub(super) fn set(&self, connections: usize, wait: Duration) {
         self.wait.store(millis(wait), Ordering::Relaxed);
         let surplus = self.resize(connections.min(Semaphore::MAX_PERMITS));
-        // One that is closed gives its place back a little later: so not until there is no surplus.
+        // No more than that, and not until there is no surplus: places that are given back meanwhile count too.
         let _closed = (0..surplus).take_while(|_| self.close_one()).count();
     }
 

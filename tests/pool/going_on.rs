@@ -3,9 +3,13 @@
 use std::future::Future;
 use std::io::Read;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
+use countersign::upstream::limits::{Limits, PoolSettings};
+use countersign::upstream::pool::Pool;
 use http_body_util::BodyExt;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -15,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Application, Channel, OK, PATIENCE, answer, empty, exchange, full, is_closed, read_head, request, soon,
+    target,
 };
 
 #[tokio::test]
@@ -34,6 +39,39 @@ async fn a_connection_that_ends_while_nobody_uses_it_is_closed_at_once() {
     soon(serving).await.unwrap();
 }
 
+/// The same, read with nobody else having a turn.
+fn blocking(stream: TcpStream) -> std::net::TcpStream {
+    let stream = stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn an_unused_connection_makes_room_for_another_at_once() {
+    let (application, _) = Application::start().await;
+    let settings = PoolSettings { connections: 1, wait: Duration::ZERO, ..PoolSettings::default() };
+    let limits = Limits::new(settings);
+    let target = target(application.0.local_addr().unwrap());
+    let [one, other] = [(); 2].map(|()| Pool::new(target.clone(), Arc::clone(&limits)));
+    let serving = tokio::spawn(async move {
+        let mut stream = application.accept().await;
+        answer(&mut stream, OK).await;
+        (application, stream)
+    });
+    assert_eq!(exchange(&one, empty()).await.unwrap(), "ok");
+    assert_eq!(one.idle(), 1);
+    let (application, first) = soon(serving).await.unwrap();
+    let mut first = blocking(first);
+    let mut checkout = pin!(other.checkout());
+    assert!(checkout.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Nothing else has a turn on this thread while this waits: not the connection's task either.
+    assert_eq!(first.read(&mut [0]).unwrap(), 0);
+    assert_eq!(one.idle(), 0);
+    let (lease, _second) = soon(async { tokio::join!(checkout, application.accept()) }).await;
+    assert!(lease.is_ok());
+}
+
 #[tokio::test]
 async fn a_large_request_is_written_at_once_by_whoever_sends_it() {
     static LARGE: [u8; 64 << 10] = [b'a'; 64 << 10];
@@ -44,9 +82,7 @@ async fn a_large_request_is_written_at_once_by_whoever_sends_it() {
         stream
     });
     assert_eq!(exchange(&pool, empty()).await.unwrap(), "ok");
-    let mut stream = soon(serving).await.unwrap().into_std().unwrap();
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = blocking(soon(serving).await.unwrap());
     let lease = pool.checkout().await.unwrap();
     let mut sending = pin!(lease.send(full("POST", &LARGE)));
     assert!(sending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

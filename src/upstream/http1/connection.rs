@@ -6,15 +6,15 @@
 //! §9.2, §9.3); no more of an answer is read than was taken; whoever waits is told of every end.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::answer::Head;
@@ -39,7 +39,7 @@ const FAREWELL: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Connection<B> {
-    /// `None` once it speaks another protocol.
+    /// `None` once it speaks another protocol, or is closed.
     stream: Option<Stream>,
     place: Option<Place>,
     slot: Slot<B>,
@@ -223,6 +223,18 @@ where
 }
 
 impl<B> Connection<B> {
+    /// Nobody wants what comes any more. Between two exchanges that is the end, at once: whoever needs a connection in
+    /// its place shall not have to wait for its task. Nothing is unsent then, so the farewell of TLS is not kept waiting.
+    fn give_up(&mut self) {
+        if self.exchange.is_none() {
+            if let Some(mut stream) = self.stream.take() {
+                let _farewell = Pin::new(&mut stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+            }
+            self.place = None;
+        }
+        self.slot.give_up();
+    }
+
     /// Tells whoever waits, and gives away what is left.
     fn close(&mut self, fault: Fault) -> (Option<Stream>, Option<Place>) {
         let begun = self.exchange.take().and_then(|exchange| exchange.into_repeatable(&fault));
@@ -231,7 +243,8 @@ impl<B> Connection<B> {
     }
 }
 
-/// A connection, shared by its task and whoever sends over it, which are on one thread.
+/// A connection, shared by its task and whoever sends over it, which are on one thread, and whoever closes it unused,
+/// which may be on any (`cap::Idle`).
 #[derive(Debug)]
 pub(super) struct Shared<B>(Mutex<Connection<B>>);
 
@@ -301,7 +314,7 @@ impl<B> Shared<B> {
 
     /// Nobody wants what comes on the connection any more.
     pub(super) fn give_up(&self) {
-        self.0.lock().slot.give_up();
+        self.0.lock().give_up();
     }
 }
 

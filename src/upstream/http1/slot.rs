@@ -187,11 +187,12 @@ impl<B> Slot<B> {
     pub(super) fn tell(&mut self) {
         let Delivery { answered, chunks, trailers, over } = &mut self.delivery;
         self.is_answered |= answered.is_some();
-        let is_over = over.take().map(|goes_on| {
+        let over = over.take();
+        if let Some(goes_on) = over {
             self.end = Some(Ok(()));
             self.standing = if goes_on { Standing::Ready } else { Standing::Closed };
-        });
-        if answered.is_some() || !chunks.is_empty() || trailers.is_some() || is_over.is_some() {
+        }
+        if answered.is_some() || !chunks.is_empty() || trailers.is_some() || over.is_some() {
             self.answer_waiting();
         }
     }
