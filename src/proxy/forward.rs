@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::answer::AnswerBody;
+use super::body::ForwardBody;
 use super::oversight::{Overseer, Oversight};
 use super::pipeline::Proxy;
 use super::rejection::Rejection;
@@ -18,7 +19,6 @@ use super::{headers, tunnel};
 use crate::guard::Admitted;
 use crate::guard::tenure::Tenure;
 use crate::listener::{Takeover, Waiting};
-use crate::proxy::body::ForwardBody;
 use crate::upstream::{self, Outbound, UpstreamError};
 
 type UpstreamAnswer = upstream::Answer<ForwardBody>;
@@ -65,11 +65,7 @@ impl Proxy {
         }
         let oversight = if answer.body.is_whole() { None } else { self.oversight(admitted, settings) };
         headers::strip_response(&mut answer.headers);
-        // Of this hop's version, not of the one behind us (RFC 9110 §2.5).
-        let mut response = Response::new(AnswerBody::upstream(answer.body, oversight));
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
-        Ok(response)
+        Ok(response(answer.status, answer.headers, AnswerBody::upstream(answer.body, oversight)))
     }
 
     fn oversight(&self, admitted: Admitted, settings: &Settings) -> Option<Oversight> {
@@ -101,9 +97,15 @@ fn switched(
     };
     headers::strip_response(&mut answer.headers);
     websocket::set(&mut answer.headers);
-    let mut response = Response::new(AnswerBody::Own(None));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
+    let mut response = response(answer.status, answer.headers, AnswerBody::Own(None));
     Takeover::new(tunnel::run(client, application, oversight, idle)).attach(&mut response);
     Ok(response)
+}
+
+/// What the client is told: in the version of its own hop, not of the one behind us (RFC 9110 §2.5).
+fn response(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
