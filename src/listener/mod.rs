@@ -115,7 +115,7 @@ pub struct ListenerSettings {
     pub max_requests: u32,
     /// Header fields of one request (HTTP/1.1). Default 100.
     pub max_headers: usize,
-    /// Bytes of one head. Default 64 KiB. Also bounds what is buffered for one connection.
+    /// Bytes of one head. Default 64 KiB. Above 128 KiB it also bounds what is buffered for one connection.
     pub max_header_bytes: usize,
     /// HTTP/2: streams open at once on one connection. Default 100.
     pub h2_max_streams: u32,
