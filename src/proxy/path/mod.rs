@@ -143,8 +143,12 @@ fn check_segments(decoded: &str) -> Result<(), PathFault> {
             return Err(PathFault::EmptySegment);
         }
     }
+    check_dots(inner)
+}
+
+fn check_dots(layer: &str) -> Result<(), PathFault> {
     // Most paths have no dot at all.
-    let has_dots = inner.contains('.') && inner.split('/').any(is_dots);
+    let has_dots = layer.contains('.') && layer.split('/').any(is_dots);
     if has_dots { Err(PathFault::DotSegment) } else { Ok(()) }
 }
 
@@ -168,14 +172,18 @@ fn check_decoded(path: &str, decoded: &str) -> Result<(), PathFault> {
     if has_escape(&layer) { Err(PathFault::TooManyLayers) } else { Ok(()) }
 }
 
-/// Compares a layer with what it decodes to: no delimiter may have appeared, and no control character.
+/// Compares a layer with what it decodes to: no delimiter may have appeared, no control character, and nothing that makes
+/// a dot segment of dots which stood beside it.
 fn check_layer(encoded: &str, decoded: &str) -> Result<(), PathFault> {
     if decoded.chars().any(char::is_control) {
         return Err(PathFault::Control);
     }
     let delimiters =
         |text: &str| text.bytes().filter(|byte| matches!(byte, b'/' | b'\\' | b'.' | b';')).count();
-    if delimiters(decoded) == delimiters(encoded) { Ok(()) } else { Err(PathFault::EncodedDelimiter) }
+    if delimiters(decoded) != delimiters(encoded) {
+        return Err(PathFault::EncodedDelimiter);
+    }
+    check_dots(decoded)
 }
 
 /// Percent-decodes; every `%` must be followed by two hex digits (RFC 3986 §2.1).
