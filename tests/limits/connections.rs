@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::{hook, load};
 use crate::support::frames::{self, Frames};
 use crate::support::http::{Call, Connection};
 use crate::support::sidecar::{Key, Sidecar, until};
@@ -110,4 +111,24 @@ fn d14_a_stream_beyond_the_limit_is_refused_and_the_others_go_on() {
         assert!(headers.is_some_and(|headers| headers.stream < 201));
     }
     assert_eq!(sidecar.upstream.take().len(), 100);
+}
+
+#[test]
+fn d05_an_idle_connection_over_which_large_bodies_came_costs_little_more_than_a_read() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), load::Sink::start());
+    let (serve, secret) = load::serve(dir.path(), &sink, &[]);
+    let large = hook(&secret, &vec![b'a'; 100 * 1024]).bytes();
+    let open = |_| {
+        let mut connection = Connection::open(serve.traffic);
+        for _ in 0..4 {
+            connection.write(&large);
+            assert_eq!(connection.answer().status, 200);
+        }
+        connection
+    };
+    let mut held: Vec<Connection> = (0..20).map(open).collect();
+    let before = load::memory(&serve, "VmRSS");
+    held.extend((0..100).map(open));
+    let each = load::memory(&serve, "VmRSS").saturating_sub(before) * 1024 / 100;
+    assert!(each <= 176 * 1024, "{each} bytes for an idle connection");
 }
